@@ -1,0 +1,75 @@
+"""One attempt at a call of an Azure SDK: its failures in this project's words.
+
+The SDKs' own retries are switched off (`NO_RETRIES`): they sleep as long as a Retry-After says, and know
+nothing of the run's budget.
+"""
+
+from collections.abc import Callable
+from typing import Any, Final, TypeVar
+
+from azure.core.exceptions import (
+    AzureError,
+    ClientAuthenticationError,
+    DecodeError,
+    HttpResponseError,
+    ServiceRequestError,
+    ServiceResponseError,
+)
+
+from shared.budget import within
+from shared.errors import OperatorError, ServiceUnavailable
+from shared.web import Answer
+
+T = TypeVar("T")
+
+ATTEMPT_SECONDS = 30.0
+NO_RETRIES: Final[dict[str, Any]] = {"retry_total": 0, "connection_timeout": 10, "read_timeout": 20}
+TRANSIENT = frozenset({408, 429, 500, 502, 503, 504})
+
+
+def azure_call(
+    what: str,
+    call: Callable[[], T],
+    refused: type[OperatorError],
+    cure: str,
+    seconds: float = ATTEMPT_SECONDS,
+) -> T:
+    """The call's result.
+
+    Args:
+        what: The thing asked for, as in "Key Vault's secret workspace-key".
+        call: Asks for it, once.
+        refused: The class of error for a refusal that only a person can mend.
+        cure: What that person does, as a sentence.
+        seconds: How long the whole attempt may take.
+
+    Raises:
+        ServiceUnavailable: The service or the network failed; trying again may help.
+        HttpResponseError: A status that the caller knows better (404, 409, 412).
+        OperatorError: Of the class `refused`: no identity, no role, a firewall.
+    """
+    try:
+        return within(seconds, call)
+    except ClientAuthenticationError:
+        raise refused(f"{what}: the identity was refused. {cure}") from None
+    except HttpResponseError as error:
+        raise _translated(error, what, refused, cure) from None
+    except (ServiceRequestError, ServiceResponseError, DecodeError, TimeoutError) as error:
+        raise ServiceUnavailable(f"{what}: no whole answer ({type(error).__name__})") from None
+    except AzureError as error:
+        raise refused(f"{what}: {type(error).__name__}. {cure}") from None
+
+
+def _translated(
+    error: HttpResponseError, what: str, refused: type[OperatorError], cure: str
+) -> ServiceUnavailable | OperatorError | HttpResponseError:
+    status = error.status_code or 0
+    if status in TRANSIENT or status == 0:
+        given = getattr(error.response, "headers", {})
+        headers = {name.lower(): value for name, value in given.items()}
+        return ServiceUnavailable(
+            f"{what}: status {status}", retry_after=Answer(status, headers).retry_after()
+        )
+    if status in (401, 403):
+        return refused(f"{what}: status {status}. {cure}")
+    return error

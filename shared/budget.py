@@ -1,0 +1,87 @@
+"""A run's time: how much is left, and a sleep that ends when the run must."""
+
+import threading
+import time
+from collections.abc import Callable
+from concurrent.futures import Future
+from concurrent.futures import TimeoutError as FutureTimeoutError
+from typing import TypeVar
+
+T = TypeVar("T")
+Clock = Callable[[], float]
+
+SHORTEST_ATTEMPT = 5.0
+"""Seconds that any single call may take, however little is left of the run."""
+
+
+class Budget:
+    """The seconds that a run may take, counted from its start.
+
+    Args:
+        seconds: The length of the run, in seconds.
+        clock: Seconds on a clock that never goes back.
+        stop: Set from outside (by SIGTERM) to end the run after the page in hand.
+        wait: Sleeps for some seconds, or until the event it is given is set.
+    """
+
+    def __init__(
+        self,
+        seconds: float,
+        *,
+        clock: Clock = time.monotonic,
+        stop: threading.Event | None = None,
+        wait: Callable[[threading.Event, float], object] = threading.Event.wait,
+    ) -> None:
+        self.clock = clock
+        self.stop = stop or threading.Event()
+        self._wait = wait
+        self._start = clock()
+        self._end = self._start + seconds
+
+    @property
+    def spent(self) -> float:
+        """Seconds since the run started."""
+        return self.clock() - self._start
+
+    @property
+    def remaining(self) -> float:
+        """Seconds left; none once the run was asked to stop."""
+        return 0.0 if self.stop.is_set() else max(0.0, self._end - self.clock())
+
+    def attempt_seconds(self, longest: float) -> float:
+        """How long one call may take: `longest`, or what is left, but never less than a fair attempt."""
+        return max(SHORTEST_ATTEMPT, min(longest, self._end - self.clock()))
+
+    def sleep(self, seconds: float) -> None:
+        """Wait; return early when the run is asked to stop."""
+        if seconds > 0:
+            self._wait(self.stop, seconds)
+
+
+def in_background(call: Callable[[], T]) -> Future[T]:
+    """Start a call in a daemon thread, which a dying process does not wait for."""
+    future: Future[T] = Future()
+
+    def work() -> None:
+        try:
+            future.set_result(call())
+        except BaseException as error:  # noqa: BLE001 - it is raised where the result is asked for
+            future.set_exception(error)
+
+    threading.Thread(target=work, daemon=True).start()
+    return future
+
+
+def within(seconds: float, call: Callable[[], T]) -> T:
+    """The call's result, or TimeoutError after so many seconds.
+
+    A read timeout starts again with each byte: against a peer that trickles, only the whole call can be
+    bounded. The call that is given up goes on in its thread, and what it brings is thrown away.
+    """
+    future = in_background(call)
+    try:
+        return future.result(seconds)
+    except FutureTimeoutError:
+        if future.done():
+            return future.result()
+        raise TimeoutError(f"no whole answer within {seconds:.0f} s") from None

@@ -1,0 +1,84 @@
+"""Events that the workspace does not take, kept whole.
+
+Blob `dead-letters/<yyyy>/<mm>/<dd>/<event id or hash>.json`: `{"reason","status","event","cursor","at"}` in
+plain ASCII, so that it can hold what no UTF-8 text can (lone surrogates).
+"""
+
+import hashlib
+import json
+import re
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import Any
+
+from azure.core.exceptions import HttpResponseError, ResourceExistsError
+from azure.storage.blob import ContainerClient
+
+from shared.azure_calls import azure_call
+from shared.errors import StorageRefused
+from shared.retry import Retry
+from shared.storage import ROLE, refused
+from shared.timestamps import iso_utc
+
+PREFIX = "dead-letters/"
+_SAFE_ID = re.compile(r"[0-9A-Za-z-]{1,64}", re.ASCII)
+
+
+class DeadLetters:
+    """Writes dead letters into the state's container."""
+
+    def __init__(
+        self,
+        container: ContainerClient,
+        retry: Retry,
+        now: Callable[[], datetime] = lambda: datetime.now(UTC),
+    ) -> None:
+        self._container = container
+        self._retry = retry
+        self._now = now
+
+    def write(self, event: Any, *, reason: str, status: int, cursor: str) -> None:
+        """Keep one event. An event that is delivered again is not kept twice.
+
+        Raises:
+            StorageRefused, ServiceUnavailable: It could not be kept; the page must not be passed.
+        """
+        at = self._now()
+        letter = {"reason": reason, "status": status, "event": event, "cursor": cursor, "at": iso_utc(at)}
+        folder = f"{PREFIX}{at:%Y/%m/%d}/"
+        digest = hashlib.sha256(_encoded(event)).hexdigest()
+        identifier = event.get("eventId") if isinstance(event, dict) else None
+        if isinstance(identifier, str) and _SAFE_ID.fullmatch(identifier):
+            name = f"{folder}{identifier}.json"
+            if self._put(name, letter) or self._holds(name, event):
+                return
+        self._put(f"{folder}{digest}.json", letter)
+
+    def _put(self, name: str, letter: dict[str, Any]) -> bool:
+        """Whether the blob was written; False when there is one of that name."""
+        blob = self._container.get_blob_client(name)
+        try:
+            self._retry(
+                lambda: azure_call(
+                    name, lambda: blob.upload_blob(_encoded(letter)), StorageRefused, f"{ROLE}."
+                )
+            )
+        except ResourceExistsError:
+            return False
+        except HttpResponseError as error:
+            raise refused(name, error) from None
+        return True
+
+    def _holds(self, name: str, event: Any) -> bool:
+        blob = self._container.get_blob_client(name)
+        content = self._retry(
+            lambda: azure_call(name, lambda: blob.download_blob().readall(), StorageRefused, f"{ROLE}.")
+        )
+        try:
+            return bool(_encoded(json.loads(content)["event"]) == _encoded(event))
+        except (ValueError, KeyError, TypeError):
+            return False
+
+
+def _encoded(value: Any) -> bytes:
+    return json.dumps(value, sort_keys=True, separators=(",", ":")).encode("ascii")

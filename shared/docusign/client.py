@@ -1,0 +1,81 @@
+"""Signed-in GET requests to DocuSign: one new token on 401, retries, and every refusal as a sentence."""
+
+from typing import Any
+from urllib.parse import urlencode
+
+from shared.answers import Action, Actor, Rule, rule_for
+from shared.docusign.answers import API_ANSWERS
+from shared.docusign.oauth import TokenSource
+from shared.errors import (
+    ConnectorError,
+    CursorRefused,
+    DocuSignRefused,
+    NothingThere,
+    OperatorError,
+    ServiceUnavailable,
+)
+from shared.retry import Retry
+from shared.web import WHOLE_SECONDS, Answer, Request, Transport
+
+_OK = 200
+
+
+class DocuSignClient:
+    """Answers of DocuSign's APIs for one run."""
+
+    def __init__(self, tokens: TokenSource, send: Transport, retry: Retry) -> None:
+        self._tokens = tokens
+        self._send = send
+        self._retry = retry
+
+    def get(self, url: str, params: dict[str, str] | None = None) -> tuple[Any, Answer]:
+        """The JSON at an address, and the answer that brought it.
+
+        Raises:
+            CursorRefused: Status 400, which means that the cursor is not taken.
+            NothingThere: Status 404.
+            DocuSignRefused, OperatorError: Retrying cannot help.
+            ServiceUnavailable: DocuSign stayed down for the rest of the run.
+        """
+        address = f"{url}?{urlencode(params)}" if params else url
+        for renewals_left in (1, 0):
+            token = self._tokens.token(self._retry)
+            content, answer, rule = self._retry(lambda token=token: self._attempt(address, token))  # type: ignore[misc]
+            if rule is None:
+                return content, answer
+            if rule.action is not Action.RENEW or not renewals_left:
+                raise refusal(url, answer, rule)
+            self._tokens.discard(token)
+        raise AssertionError("unreachable: the second round returns or raises")
+
+    def _attempt(self, address: str, token: str) -> tuple[Any, Answer, Rule | None]:
+        headers = {"Authorization": f"Bearer {token}", "Accept": "application/json"}
+        seconds = self._retry.budget.attempt_seconds(WHOLE_SECONDS)
+        answer = self._send(Request("GET", address, headers, seconds=seconds))
+        where = f"{address.split('?', maxsplit=1)[0]} ({answer.status})"
+        if answer.status == _OK:
+            try:
+                return answer.json(), answer, None
+            except ValueError:
+                raise ServiceUnavailable(f"{where}: the answer is not JSON, {_trace(answer)}") from None
+        rule = rule_for(API_ANSWERS, answer.status, answer.text)
+        if rule.action is Action.RETRY:
+            raise ServiceUnavailable(
+                f"{where}: {rule.sentence}. {_trace(answer)}", retry_after=answer.retry_after()
+            )
+        return None, answer, rule
+
+
+def refusal(url: str, answer: Answer, rule: Rule) -> ConnectorError:
+    """The error for an answer that retrying cannot heal."""
+    message = f"{url} ({answer.status}): {rule.sentence}. {_trace(answer)}"
+    if rule.action is Action.RESTART:
+        return CursorRefused(message)
+    if rule.action is Action.ABSENT:
+        return NothingThere(message)
+    return (DocuSignRefused if rule.actor is Actor.DOCUSIGN_ADMIN else OperatorError)(message)
+
+
+def _trace(answer: Answer) -> str:
+    """DocuSign's support asks for the trace token."""
+    return f"Trace token: {answer.headers.get('x-docusign-tracetoken', 'none')}"

@@ -1,0 +1,1 @@
+"""The Log Analytics side: rows, batches, and the APIs that take them."""

@@ -1,0 +1,56 @@
+"""Secrets from Key Vault, read once a process, and again when a service rejects one."""
+
+from azure.core.credentials import TokenCredential
+from azure.core.exceptions import HttpResponseError
+from azure.keyvault.secrets import SecretClient
+
+from shared.azure_calls import NO_RETRIES, azure_call
+from shared.errors import SecretError
+from shared.retry import Retry
+
+_NOT_FOUND = 404
+
+
+class Secrets:
+    """The secrets of one vault, by name."""
+
+    def __init__(self, vault_url: str, credential: TokenCredential) -> None:
+        self._vault_url = vault_url
+        self._client = SecretClient(vault_url, credential, **NO_RETRIES)
+        self._values: dict[str, str] = {}
+
+    def read(self, name: str, retry: Retry) -> str:
+        """The secret's value, from the vault on first use.
+
+        Raises:
+            SecretError: The vault refuses, or holds no such secret, or an empty one.
+            ServiceUnavailable: The vault or the identity stayed down for the rest of the run.
+        """
+        if name not in self._values:
+            self._values[name] = retry(lambda: self._fetch(name))
+        return self._values[name]
+
+    def changed(self, name: str, retry: Retry) -> bool:
+        """Read the secret again; whether it is another one than before."""
+        before = self._values.pop(name, None)
+        return self.read(name, retry) != before
+
+    def _fetch(self, name: str) -> str:
+        what = f"Key Vault {self._vault_url}, secret {name}"
+        try:
+            value = azure_call(
+                what,
+                lambda: self._client.get_secret(name).value,
+                SecretError,
+                "Give the app's identity the role Key Vault Secrets User on the vault, and let the vault's "
+                "firewall admit the app.",
+            )
+        except HttpResponseError as error:
+            if error.status_code == _NOT_FOUND:
+                raise SecretError(
+                    f"{what}: there is no such secret (or it is disabled). Create it."
+                ) from None
+            raise SecretError(f"{what}: status {error.status_code}. Check KEY_VAULT_URL.") from None
+        if not value or not value.strip():
+            raise SecretError(f"{what}: the secret is empty. Store its value.")
+        return value
