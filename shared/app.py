@@ -47,6 +47,7 @@ class Process:
     container: ContainerClient
     to_docusign: Transport
     to_workspace: Transport
+    organizations: set[str]  # those of the user, once userinfo was asked
 
 
 @lru_cache(maxsize=1)
@@ -61,6 +62,7 @@ def process(settings: Settings) -> Process:
         container=open_container(settings, credential),
         to_docusign=to_docusign,
         to_workspace=https_transport(),
+        organizations={settings.organization_id} if settings.organization_id else set(),
     )
 
 
@@ -152,10 +154,13 @@ class MonitorRun:
     def _stream(self) -> EventStream:
         client = DocuSignClient(self._parts.tokens, self._parts.to_docusign, self.retry)
         pace = Pace(self._settings.page_interval, self.retry.budget.sleep, self.retry.budget.clock)
-        return EventStream(generations(self._settings, client), pace)
+        known = self._parts.organizations
+        if self._settings.monitor_api != V2 and not known:
+            known |= find_organizations(client, self._settings.auth_url)
+        return EventStream(generations(self._settings, client, known), pace)
 
 
-def generations(settings: Settings, client: DocuSignClient) -> list[Monitor]:
+def generations(settings: Settings, client: DocuSignClient, organizations: set[str]) -> list[Monitor]:
     """The generations of the Monitor API that the settings allow, the preferred first.
 
     Raises:
@@ -164,8 +169,6 @@ def generations(settings: Settings, client: DocuSignClient) -> list[Monitor]:
     v2 = monitor_v2(client, settings.monitor_v2_url, settings.page_size)
     if settings.monitor_api == V2:
         return [v2]
-    named = {settings.organization_id} if settings.organization_id else set()
-    organizations = named or find_organizations(client, settings.auth_url)
     if len(organizations) == 1:
         v3 = monitor_v3(client, settings.monitor_v3_url, next(iter(organizations)), settings.page_size)
         return [v3] if settings.monitor_api == V3 else [v3, v2]

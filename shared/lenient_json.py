@@ -1,12 +1,13 @@
 """JSON as it really comes, and text that a strict reader takes.
 
-DocuSign's answers are parsed by orjson. What it refuses (NaN, infinities, numbers beyond a double, lone
-surrogates) goes to the standard library's reader, with odd numbers kept as their own text: one odd event
-must not block the page that it came with.
+DocuSign's answers are parsed by orjson. What it refuses (NaN, infinities, lone surrogates, raw control
+characters, bytes that are no UTF-8) or rounds (integers beyond 64 bits) goes to the standard library's
+reader, with odd numbers kept as their own text: one odd event must not block the page that it came with.
 """
 
 import json
 import math
+import re
 from typing import Any
 
 import orjson
@@ -14,6 +15,8 @@ import orjson
 _LARGEST = 2**64
 _SMALLEST = -(2**63)
 _LONGEST_INTEGER = 20
+_LONG_NUMBER = re.compile(rb"\d{19}")
+"""In a number it may mean more than 64 bits, of which orjson makes a double: the last digits would be lost."""
 
 
 def _integer(text: str) -> int | str:
@@ -34,12 +37,14 @@ def loads(body: bytes) -> Any:
     Raises:
         ValueError: It is not JSON at all, or it is nested deeper than any reader goes.
     """
+    if not _LONG_NUMBER.search(body):
+        try:
+            return orjson.loads(body)
+        except orjson.JSONDecodeError:
+            pass
+    text = body.decode("utf-8-sig", "surrogateescape")
     try:
-        return orjson.loads(body)
-    except orjson.JSONDecodeError:
-        pass
-    try:
-        return json.loads(body, parse_int=_integer, parse_float=_real, parse_constant=str)
+        return json.loads(text, strict=False, parse_int=_integer, parse_float=_real, parse_constant=str)
     except RecursionError:
         raise ValueError("nested too deeply") from None
 
@@ -52,8 +57,8 @@ def dumps(value: Any) -> bytes:
         return orjson.dumps(_strict(value, 0))
 
 
-_DEEPEST = 200
-"""orjson writes 254 levels."""
+_DEEPEST = 100
+"""orjson writes 254 levels, and Python 3.11 calls itself 1,000 times: what is deeper becomes a text."""
 
 
 def _strict(value: Any, depth: int) -> Any:
@@ -62,12 +67,29 @@ def _strict(value: Any, depth: int) -> Any:
     if isinstance(value, int) and not _SMALLEST <= value < _LARGEST:
         return str(value)
     if isinstance(value, dict | list) and depth >= _DEEPEST:
-        return json.dumps(value)
+        return _written(value)
     if isinstance(value, dict):
         return {_without_surrogates(key): _strict(inner, depth + 1) for key, inner in value.items()}
     if isinstance(value, list):
         return [_strict(inner, depth + 1) for inner in value]
     return value
+
+
+def _written(value: Any) -> str:
+    """The JSON text of a value of any depth: a stack of its own instead of calls."""
+    text: list[str] = []
+    to_do: list[Any] = [value]  # bytes are punctuation: no JSON value is bytes
+    while to_do:
+        item = to_do.pop()
+        if isinstance(item, dict):
+            inner = [part for key, value in item.items() for part in (b",", key, b":", value)]
+            to_do += [b"}", *reversed(inner[1:]), b"{"]
+        elif isinstance(item, list):
+            inner = [part for value in item for part in (b",", value)]
+            to_do += [b"]", *reversed(inner[1:]), b"["]
+        else:
+            text.append(item.decode() if isinstance(item, bytes) else json.dumps(item))
+    return "".join(text)
 
 
 def _without_surrogates(text: str) -> str:

@@ -8,6 +8,7 @@ from typing import Any
 
 import orjson
 
+from shared import lenient_json
 from shared.errors import StateError
 
 VERSION = 1
@@ -32,8 +33,8 @@ class Position:
     last_event_time: str | None = None
 
     def to_json(self) -> bytes:
-        """The blob's content."""
-        return orjson.dumps(
+        """The blob's content; an event's id may hold what no UTF-8 text can."""
+        return lenient_json.dumps(
             {
                 "version": VERSION,
                 "cursor": self.cursor,

@@ -14,10 +14,10 @@ _BACK_OFF = wait_random_exponential(multiplier=0.5, min=0.1, max=30)
 
 
 def _pause(state: RetryCallState) -> float:
-    """The service's own Retry-After where it gave one, else exponential back-off with jitter."""
+    """The service's own Retry-After where it gave one (0 is none), else exponential back-off with jitter."""
     error = state.outcome.exception() if state.outcome else None
     asked = error.retry_after if isinstance(error, ServiceUnavailable) else None
-    return _BACK_OFF(state) if asked is None else asked
+    return asked or _BACK_OFF(state)
 
 
 class Retry:

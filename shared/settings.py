@@ -7,7 +7,7 @@ was pasted into the wrong place.
 
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from urllib.parse import urlsplit
 
@@ -52,7 +52,8 @@ def _https(value: str) -> str | None:
         fits = (
             parts.scheme == "https"
             and parts.hostname
-            and not (parts.query or parts.fragment or parts.username)
+            and parts.port != 0
+            and not (parts.query or parts.fragment or "@" in parts.netloc)
         )
     except ValueError:
         fits = False
@@ -270,7 +271,7 @@ class Settings:
     data_collection_endpoint: str
     data_collection_rule_id: str
     cloud: Cloud
-    storage_connection: str | None
+    storage_connection: str | None = field(repr=False)  # it holds the account's key
     blob_service_url: str
     identity_client_id: str | None
     state_container: str

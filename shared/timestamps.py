@@ -57,7 +57,7 @@ def parse_duration(text: str) -> timedelta | None:
         return timedelta(
             seconds=sum(int(n or 0) * size for n, size in zip(match.groups(), _DURATION_SECONDS, strict=True))
         )
-    except OverflowError:
+    except (OverflowError, ValueError):  # ValueError: int() reads 4,300 digits at most
         return None
 
 

@@ -24,4 +24,4 @@ def inserted_at(cursor: str) -> datetime | None:
 
 def restart_before(moment: datetime) -> str:
     """The cursor that brings everything from some minutes before the moment; duplicates are expected."""
-    return iso_utc(max(EARLIEST, moment - LATE))
+    return iso_utc(max(EARLIEST + LATE, moment) - LATE)

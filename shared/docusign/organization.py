@@ -9,7 +9,7 @@ def find_organizations(client: DocuSignClient, auth_url: str) -> set[str]:
     """The ids of the organizations of the user's accounts, lower case."""
     content, _ = client.get(f"{auth_url}/oauth/userinfo")
     accounts = content.get("accounts") if isinstance(content, dict) else None
-    found = (_organization_id(account) for account in accounts or ())
+    found = (_organization_id(account) for account in (accounts if isinstance(accounts, list) else ()))
     return {organization.lower() for organization in found if organization}
 
 

@@ -5,10 +5,10 @@ it; the whole PEM wrapped in base64 again; the base64 body without its PEM lines
 """
 
 import base64
-import binascii
 import re
 import textwrap
 
+from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 from cryptography.hazmat.primitives.serialization import load_der_private_key, load_pem_private_key
 
@@ -26,7 +26,7 @@ def load_private_key(text: str, secret: str) -> RSAPrivateKey:
     """
     try:
         key = _load(text.replace("\\r", "").replace("\\n", "\n").strip().strip("\"'"))
-    except (ValueError, TypeError, binascii.Error):
+    except (ValueError, TypeError, UnsupportedAlgorithm):
         key = None
     if isinstance(key, RSAPrivateKey):
         return key

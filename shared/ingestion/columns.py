@@ -1,7 +1,9 @@
-"""The fields of a row, written down once.
+"""The fields of every table's rows, written down once, and the columns that they become.
 
-Both ingestion APIs get the same rows. A field's kind never changes from row to row: the Data Collector API
-makes a second column (`userId_s` beside `userId_g`) when it does.
+Both ingestion APIs get the same rows. The Data Collector API names columns by what it finds (`_s`, `_d`, `_b`,
+`_t`, and `_g` for a text that is a GUID); a data collection rule's transformation gives the same names, so
+that one table serves both. A field's kind never changes from row to row: the Data Collector API makes a second
+column (`userId_s` beside `userId_g`) when it does.
 """
 
 from dataclasses import dataclass
@@ -9,13 +11,14 @@ from enum import Enum
 
 
 class Kind(Enum):
-    """What a field holds, and so which column type it gets."""
+    """What a field holds, and so which columns it gets."""
 
-    TEXT = "string"
-    MOMENT = "datetime"
-    NUMBER = "real"
-    FLAG = "boolean"
-    JSON = "json"  # a JSON text in a string column: what is nested stays in one column
+    TEXT = "text"
+    IDENTIFIER = "identifier"  # mostly a GUID; a masked or foreign one is plain text
+    MOMENT = "moment"
+    NUMBER = "number"
+    FLAG = "flag"
+    JSON = "json"  # a JSON text: what is nested stays in one column
 
 
 @dataclass(frozen=True)
@@ -25,6 +28,21 @@ class Field:
     name: str
     kind: Kind
 
+    @property
+    def columns(self) -> dict[str, str]:
+        """Its columns and their KQL types; an identifier is in one of two."""
+        return {f"{self.name}{suffix}": kql_type for suffix, kql_type in _COLUMNS[self.kind]}
+
+
+_COLUMNS = {
+    Kind.TEXT: (("_s", "string"),),
+    Kind.IDENTIFIER: (("_g", "guid"), ("_s", "string")),
+    Kind.MOMENT: (("_t", "datetime"),),
+    Kind.NUMBER: (("_d", "real"),),
+    Kind.FLAG: (("_b", "bool"),),
+    Kind.JSON: (("_s", "string"),),
+}
+
 
 def _fields(kind: Kind, names: str) -> tuple[Field, ...]:
     return tuple(Field(name, kind) for name in names.split())
@@ -32,8 +50,9 @@ def _fields(kind: Kind, names: str) -> tuple[Field, ...]:
 
 EVENT_FIELDS: tuple[Field, ...] = (
     *_fields(Kind.MOMENT, "timestamp"),
-    *_fields(Kind.TEXT, "eventId site accountId organizationId userId integratorKey userAgent ipAddress"),
-    *_fields(Kind.TEXT, "object action property field result source affectedUserId referencedUserId"),
+    *_fields(Kind.IDENTIFIER, "eventId accountId organizationId userId integratorKey"),
+    *_fields(Kind.IDENTIFIER, "affectedUserId referencedUserId"),
+    *_fields(Kind.TEXT, "site userAgent ipAddress object action property field result source"),
     *_fields(Kind.FLAG, "isUserMemberOfDomain referencedUserIsMemberOfDomain affectedUserIsMemberOfDomain"),
     *_fields(Kind.TEXT, "proxyStatus proxyType proxyLevel"),
     *_fields(Kind.NUMBER, "latitude longitude"),
@@ -42,10 +61,22 @@ EVENT_FIELDS: tuple[Field, ...] = (
 )
 
 HEALTH_FIELDS: tuple[Field, ...] = (
-    *_fields(Kind.TEXT, "runId version outcome"),
+    *_fields(Kind.IDENTIFIER, "runId"),
+    *_fields(Kind.TEXT, "version outcome"),
     *_fields(Kind.NUMBER, "pages events batches retries deadLetters durationSeconds lagSeconds"),
     *_fields(Kind.TEXT, "error api ingestion"),
 )
 
+TABLES: dict[str, tuple[Field, ...]] = {"": EVENT_FIELDS, "Health": HEALTH_FIELDS}
+"""The fields of each table, by what follows LOG_TYPE in its name."""
+
 TIME_FIELD = "timestamp"
 """The field of an event row that becomes `TimeGenerated`."""
+
+
+def table_columns(fields: tuple[Field, ...]) -> dict[str, str]:
+    """A table's columns and their KQL types, without Azure's own besides `TimeGenerated`."""
+    columns = {"TimeGenerated": "datetime"}
+    for field in fields:
+        columns |= field.columns
+    return columns

@@ -16,6 +16,7 @@ from shared.timestamps import normalise
 Row = dict[str, Any]
 
 _KINDS = {field.name: field.kind for field in EVENT_FIELDS if field.name != "additionalFields"}
+_TEXTUAL = (Kind.TEXT, Kind.IDENTIFIER)
 _LOCATION = ("latitude", "longitude", "city", "state", "country")
 
 
@@ -64,7 +65,7 @@ def _sorted_out(event: Any) -> tuple[Row, dict[str, Any]]:
         if value is None or value == "":
             continue
         kind = _KINDS.get(name)
-        if kind is Kind.TEXT and type(value) is str:
+        if kind in _TEXTUAL and type(value) is str:
             row[name] = value
         elif kind is None or not _CONVERT[kind](row, name, value):
             extras[name] = value
@@ -117,6 +118,7 @@ def _object(row: Row, name: str, value: Any) -> bool:
 
 _CONVERT: Mapping[Kind, Callable[[Row, str, Any], bool]] = {
     Kind.TEXT: _text,
+    Kind.IDENTIFIER: _text,
     Kind.MOMENT: _moment,
     Kind.NUMBER: _number,
     Kind.FLAG: _flag,
