@@ -122,9 +122,8 @@ class Demo:
 
     def _farewell(self, *, kept: bool) -> None:
         self._say("\nEverything that was started has ended.")
-        self._say(
-            f"The workspace is a DuckDB file: [cyan]{(self._folder / 'workspace.duckdb').relative_to(ROOT)}[/cyan]. Ask it in KQL:"
-        )
+        file = (self._folder / "workspace.duckdb").relative_to(ROOT)
+        self._say(f"The workspace is a DuckDB file: [cyan]{file}[/cyan]. Ask it in KQL:")
         self._hints()
         if not kept:
             self._say("  scripts/demo --keep      stays up, with a tick a minute, for exploring")

@@ -54,7 +54,7 @@ class FunctionHost:
         WorkerDied: on entering, when the worker does not start.
     """
 
-    def __init__(  # noqa: PLR0913 - all but the first two have a default and a name
+    def __init__(
         self,
         app_root: Path,
         environment: Mapping[str, str],

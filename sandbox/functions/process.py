@@ -17,7 +17,7 @@ INHERITED = ("PATH", "HOME", "LANG", "LC_ALL", "TMPDIR", "LD_LIBRARY_PATH")
 PROJECT = Path(__file__).parents[2]
 
 
-class WorkerDied(Exception):  # noqa: N818 - it says what happened to the process, not what the caller did wrong
+class WorkerDied(Exception):
     """The worker process ended, or was ended, before it answered."""
 
 
