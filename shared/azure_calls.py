@@ -8,22 +8,21 @@ from collections.abc import Callable
 from typing import Any, Final, TypeVar
 
 from azure.core.exceptions import (
-    AzureError,
     ClientAuthenticationError,
-    DecodeError,
     HttpResponseError,
     ServiceRequestError,
     ServiceResponseError,
 )
 
 from shared.budget import within
-from shared.errors import OperatorError, ServiceUnavailable
+from shared.errors import ConnectorError, OperatorError, ServiceUnavailable
 from shared.web import Answer
 
 T = TypeVar("T")
 
 ATTEMPT_SECONDS = 30.0
 NO_RETRIES: Final[dict[str, Any]] = {"retry_total": 0, "connection_timeout": 10, "read_timeout": 20}
+_ERRORS = 400
 TRANSIENT = frozenset({408, 429, 500, 502, 503, 504})
 
 
@@ -54,17 +53,21 @@ def azure_call(
         raise refused(f"{what}: the identity was refused. {cure}") from None
     except HttpResponseError as error:
         raise _translated(error, what, refused, cure) from None
-    except (ServiceRequestError, ServiceResponseError, DecodeError, TimeoutError) as error:
+    except ConnectorError:
+        raise
+    except (ServiceRequestError, ServiceResponseError, TimeoutError) as error:
         raise ServiceUnavailable(f"{what}: no whole answer ({type(error).__name__})") from None
-    except AzureError as error:
-        raise refused(f"{what}: {type(error).__name__}. {cure}") from None
+    except Exception as error:  # noqa: BLE001 - the SDKs stumble in many ways over HTML or half a body
+        raise ServiceUnavailable(
+            f"{what}: the answer is not the service's ({type(error).__name__})"
+        ) from None
 
 
 def _translated(
     error: HttpResponseError, what: str, refused: type[OperatorError], cure: str
 ) -> ServiceUnavailable | OperatorError | HttpResponseError:
     status = error.status_code or 0
-    if status in TRANSIENT or status == 0:
+    if status in TRANSIENT or status < _ERRORS:  # a good status that the SDK cannot read is not the service's
         given = getattr(error.response, "headers", {})
         headers = {name.lower(): value for name, value in given.items()}
         return ServiceUnavailable(

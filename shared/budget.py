@@ -52,6 +52,10 @@ class Budget:
         """How long one call may take: `longest`, or what is left, but never less than a fair attempt."""
         return max(SHORTEST_ATTEMPT, min(longest, self._end - self.clock()))
 
+    def beside(self, seconds: float) -> "Budget":
+        """Another budget on the same clock, for what must be done when this one is used up."""
+        return Budget(seconds, clock=self.clock, wait=self._wait)
+
     def sleep(self, seconds: float) -> None:
         """Wait; return early when the run is asked to stop."""
         if seconds > 0:

@@ -7,11 +7,11 @@ written the blob's present version can save: two runners can never overwrite eac
 from typing import Self
 
 from azure.core import MatchConditions
-from azure.core.exceptions import HttpResponseError, ResourceExistsError, ResourceNotFoundError
+from azure.core.exceptions import HttpResponseError, ResourceNotFoundError
 from azure.storage.blob import ContainerClient
 
 from shared.azure_calls import azure_call
-from shared.errors import LeaseLost, StorageRefused
+from shared.errors import LeaseLost, ServiceUnavailable, StorageRefused
 from shared.lease import Lease
 from shared.position import Position, position_from_json
 from shared.retry import Retry
@@ -19,6 +19,8 @@ from shared.storage import ROLE, make_container, refused
 
 PREFIX = "checkpoint/"
 _PRECONDITION = 412
+_FASTER = frozenset({409, 412})
+"""There is such a blob; 412 where storage first sees that it is leased."""
 
 
 class Checkpoint:
@@ -40,7 +42,8 @@ class Checkpoint:
         self._blob = container.get_blob_client(self.name)
         self._start = start
         self._retry = retry
-        self._etag: str | None = None
+        self._etag = ""
+        self._content = b""
         self.lease = Lease(self._blob, retry, retry.budget.clock)
 
     def __enter__(self) -> Self:
@@ -67,9 +70,8 @@ class Checkpoint:
         Raises:
             StateError: It is unreadable, or a later version wrote it.
         """
-        content, etag = self._read()
-        self._etag = etag
-        return position_from_json(content, f"{self._container.container_name}/{self.name}")
+        self._content, self._etag = self._read()
+        return position_from_json(self._content, f"{self._container.container_name}/{self.name}")
 
     def save(self, position: Position) -> None:
         """Save the position; everything up to it was accepted.
@@ -80,30 +82,41 @@ class Checkpoint:
         """
         self.lease.ensure()
         content = position.to_json()
+        if not self._saved(content):
+            self._agree_with_storage(content)
+        self._content = content
+
+    def _saved(self, content: bytes) -> bool:
+        """Whether the upload was taken; False when the blob is not as this run knows it."""
         try:
             self._etag = self._retry(lambda: self._upload(content))
         except HttpResponseError as error:
-            if error.status_code != _PRECONDITION:
-                raise refused(self.name, error) from None
-            self._etag = self._etag_if_ours(content)
+            if error.status_code == _PRECONDITION:
+                return False
+            raise refused(self.name, error) from None
+        return True
 
     def _upload(self, content: bytes) -> str:
-        def upload() -> dict[str, str]:
-            return self._blob.upload_blob(
+        def upload() -> str:
+            properties = self._blob.upload_blob(
                 content,
                 overwrite=True,
                 lease=self.lease.fence,
                 etag=self._etag,
                 match_condition=MatchConditions.IfNotModified,
             )
+            return whole_etag(properties.get("etag"), self.name)
 
-        return azure_call(self.name, upload, StorageRefused, f"{ROLE}.")["etag"]
+        return azure_call(self.name, upload, StorageRefused, f"{ROLE}.")
 
-    def _etag_if_ours(self, content: bytes) -> str:
-        """A save whose answer was lost is refused when repeated, for the first one changed the ETag."""
-        found, etag = self._read()
-        if found == content:
-            return etag
+    def _agree_with_storage(self, content: bytes) -> None:
+        """A save whose answer was lost or cut short is refused when repeated: its ETag is not known here.
+
+        What lies there tells whether it was ours. The lease is the fence that no one else can pass.
+        """
+        found, self._etag = self._read()
+        if found == content or (found == self._content and self._saved(content)):
+            return
         raise LeaseLost(
             f"The checkpoint {self.name} was changed by another run. This one stops; nothing was overwritten."
         )
@@ -111,7 +124,10 @@ class Checkpoint:
     def _read(self) -> tuple[bytes, str]:
         def download() -> tuple[bytes, str]:
             stream = self._blob.download_blob()
-            return stream.readall(), str(stream.properties.etag)
+            content = stream.readall()
+            if len(content) != stream.size:
+                raise ServiceUnavailable(f"{self.name}: the answer is not the whole blob")
+            return content, whole_etag(stream.properties.etag, self.name)
 
         try:
             return self._retry(lambda: azure_call(self.name, download, StorageRefused, f"{ROLE}."))
@@ -127,7 +143,18 @@ class Checkpoint:
                     self.name, lambda: self._blob.upload_blob(content), StorageRefused, f"{ROLE}."
                 )
             )
-        except ResourceExistsError:
-            return  # another first run was faster; its start counts
         except HttpResponseError as error:
+            if error.status_code in _FASTER:
+                return  # another first run was faster; its start counts
             raise refused(self.name, error) from None
+
+
+def whole_etag(etag: object, name: str) -> str:
+    """The ETag of an answer.
+
+    Raises:
+        ServiceUnavailable: There is none, or half of one: the answer was cut short, or is not the service's.
+    """
+    if isinstance(etag, str) and etag.startswith('"') and etag.endswith('"') and len(etag) > len('""'):
+        return etag
+    raise ServiceUnavailable(f"{name}: the answer has no ETag")

@@ -14,6 +14,7 @@ from typing import Any
 from azure.core.exceptions import HttpResponseError, ResourceExistsError
 from azure.storage.blob import ContainerClient
 
+from shared import lenient_json
 from shared.azure_calls import azure_call
 from shared.errors import StorageRefused
 from shared.retry import Retry
@@ -71,14 +72,17 @@ class DeadLetters:
 
     def _holds(self, name: str, event: Any) -> bool:
         blob = self._container.get_blob_client(name)
-        content = self._retry(
-            lambda: azure_call(name, lambda: blob.download_blob().readall(), StorageRefused, f"{ROLE}.")
-        )
         try:
+            content = self._retry(
+                lambda: azure_call(name, lambda: blob.download_blob().readall(), StorageRefused, f"{ROLE}.")
+            )
             return bool(_encoded(json.loads(content)["event"]) == _encoded(event))
-        except (ValueError, KeyError, TypeError):
-            return False
+        except (HttpResponseError, ValueError, KeyError, TypeError):
+            return False  # whatever is there, it is not this event
 
 
 def _encoded(value: Any) -> bytes:
-    return json.dumps(value, sort_keys=True, separators=(",", ":")).encode("ascii")
+    try:
+        return json.dumps(value, sort_keys=True, separators=(",", ":")).encode("ascii")
+    except RecursionError:  # nested deeper than Python 3.11 writes: the deep part is kept as text
+        return json.dumps(lenient_json.loads(lenient_json.dumps(value)), sort_keys=True).encode("ascii")

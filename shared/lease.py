@@ -4,6 +4,7 @@ A killed run blocks the next for a minute at most. A run that was paused, or cut
 than the lease must assume that another has begun: it renews before it goes on, or stops.
 """
 
+import contextlib
 import threading
 import time
 import uuid
@@ -12,13 +13,14 @@ from collections.abc import Callable
 from azure.core.exceptions import HttpResponseError, ResourceNotFoundError
 from azure.storage.blob import BlobClient, BlobLeaseClient
 
-from shared.azure_calls import azure_call
+from shared.azure_calls import ATTEMPT_SECONDS, azure_call
 from shared.errors import AlreadyRunning, ConnectorError, LeaseLost, ServiceUnavailable, StorageRefused
 from shared.retry import Retry
 from shared.storage import ROLE, refused
 
 LEASE_SECONDS = 60
 RENEW_SECONDS = 15.0
+RELEASE_SECONDS = 10.0
 _TRUSTED_SECONDS = 40.0
 """A lease renewed so recently still holds when the call that relies on it arrives."""
 _RENEW_ATTEMPT_SECONDS = 15.0
@@ -32,14 +34,23 @@ class Lease:
         blob: The checkpoint's blob, which must exist when the lease is taken.
         retry: Repeats what fails for a moment.
         clock: Seconds on a clock that never goes back.
+        wait: Waits for some seconds, or until the event it is given is set; whether it was set.
     """
 
-    def __init__(self, blob: BlobClient, retry: Retry, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self,
+        blob: BlobClient,
+        retry: Retry,
+        clock: Callable[[], float] = time.monotonic,
+        wait: Callable[[threading.Event, float], bool] = threading.Event.wait,
+    ) -> None:
         self._blob = blob
         self._retry = retry
         self._clock = clock
+        self._wait = wait
         # The id is ours from the start: a repeated request for a lease that was granted in silence succeeds.
-        self._client = BlobLeaseClient(blob, lease_id=str(uuid.uuid4()))
+        self._id = str(uuid.uuid4())
+        self._client = BlobLeaseClient(blob, lease_id=self._id)
         self._renewed = 0.0
         self._lost = False
         self._ended = threading.Event()
@@ -79,19 +90,27 @@ class Lease:
     def release(self) -> None:
         """Give the lease back; where that fails, it ends by itself within a minute."""
         self._ended.set()
-        if self._lost:
-            return
+        with self._lock:
+            if self._lost:
+                return
+            with contextlib.suppress(ConnectorError, HttpResponseError):
+                # a time of its own: the run's may be used up, and a lease that is kept blocks the next run
+                Retry(self._retry.budget.beside(RELEASE_SECONDS))(self._release_once)
+
+    def _ask(self, what: str, verb: Callable[[], object], seconds: float = ATTEMPT_SECONDS) -> None:
+        """One request about the lease."""
         try:
-            azure_call("lease", self._client.release, StorageRefused, f"{ROLE}.", _RENEW_ATTEMPT_SECONDS)
-        except (ConnectorError, HttpResponseError):
-            return
+            azure_call(what, verb, StorageRefused, f"{ROLE}.", seconds)
+        finally:
+            self._client.id = self._id  # the SDK takes its id from the answer, even from half of one
+
+    def _release_once(self) -> None:
+        self._ask("lease", self._client.release, _RENEW_ATTEMPT_SECONDS)
 
     def _acquire_once(self) -> None:
         name = self._blob.blob_name
         try:
-            azure_call(
-                f"lease on {name}", lambda: self._client.acquire(LEASE_SECONDS), StorageRefused, f"{ROLE}."
-            )
+            self._ask(f"lease on {name}", lambda: self._client.acquire(LEASE_SECONDS))
         except ResourceNotFoundError:
             raise
         except HttpResponseError as error:
@@ -103,14 +122,16 @@ class Lease:
             raise refused(f"lease on {name}", error) from None
 
     def _keep(self) -> None:
-        while not self._ended.wait(RENEW_SECONDS) and not self._lost:
+        while not self._wait(self._ended, RENEW_SECONDS) and not self._lost:
             self._renew()
 
     def _renew(self) -> None:
         with self._lock:
+            if self._ended.is_set():
+                return  # it was given back meanwhile
             asked = self._clock()
             try:
-                azure_call("lease", self._client.renew, StorageRefused, f"{ROLE}.", _RENEW_ATTEMPT_SECONDS)
+                self._ask("lease", self._client.renew, _RENEW_ATTEMPT_SECONDS)
                 self._renewed = asked
             except HttpResponseError:
                 self._lost = True

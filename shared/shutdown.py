@@ -3,10 +3,11 @@
 import os
 import signal
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
 
+ANSWER_SECONDS = 1.0
 _running: set[threading.Event] = set()
 _received = threading.Event()
 
@@ -35,13 +36,25 @@ def install() -> None:
     signal.signal(signal.SIGTERM, handle)
 
 
+def deliver() -> None:
+    """Send the signal on, now that nothing holds it up."""
+    os.kill(os.getpid(), signal.SIGTERM)
+
+
+def deliver_later() -> None:
+    """Send the signal on once the worker has had time to tell the host how the run ended."""
+    timer = threading.Timer(ANSWER_SECONDS, deliver)
+    timer.daemon = True
+    timer.start()
+
+
 @contextmanager
-def ends(stop: threading.Event) -> Iterator[None]:
-    """While inside, SIGTERM sets the event; it is delivered for good once no run is left."""
+def ends(stop: threading.Event, afterwards: Callable[[], None] = deliver_later) -> Iterator[None]:
+    """While inside, SIGTERM sets the event; `afterwards` sends it on once no run is left."""
     _running.add(stop)
     try:
         yield
     finally:
         _running.discard(stop)
         if _received.is_set() and not _running:
-            os.kill(os.getpid(), signal.SIGTERM)
+            afterwards()

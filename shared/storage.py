@@ -44,6 +44,6 @@ def make_container(container: ContainerClient) -> None:
 
 def refused(what: str, error: HttpResponseError) -> StorageRefused:
     """The error for a status of storage that nothing else is known about."""
-    return StorageRefused(
-        f"{what}: status {error.status_code}, {getattr(error, 'error_code', None) or 'no code'}. {ROLE}."
-    )
+    code = getattr(error, "error_code", None)
+    known = getattr(code, "value", code) or "no code"
+    return StorageRefused(f"{what}: status {error.status_code}, {known}. {ROLE}.")

@@ -2,6 +2,7 @@
 
 from azure.core.credentials import TokenCredential
 from azure.core.exceptions import HttpResponseError
+from azure.core.pipeline.transport import RequestsTransport
 from azure.keyvault.secrets import SecretClient
 
 from shared.azure_calls import NO_RETRIES, azure_call
@@ -12,11 +13,19 @@ _NOT_FOUND = 404
 
 
 class Secrets:
-    """The secrets of one vault, by name."""
+    """The secrets of one vault, by name.
 
-    def __init__(self, vault_url: str, credential: TokenCredential) -> None:
+    Args:
+        vault_url: The vault's address.
+        credential: Who asks.
+        transport: Carries the requests; None for the library's own.
+    """
+
+    def __init__(
+        self, vault_url: str, credential: TokenCredential, transport: RequestsTransport | None = None
+    ) -> None:
         self._vault_url = vault_url
-        self._client = SecretClient(vault_url, credential, **NO_RETRIES)
+        self._client = SecretClient(vault_url, credential, transport=transport, **NO_RETRIES)
         self._values: dict[str, str] = {}
 
     def read(self, name: str, retry: Retry) -> str:

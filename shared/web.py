@@ -84,6 +84,7 @@ def https_transport() -> Transport:
     """A transport with its own pool of connections, for one service and one caller at a time."""
     session = requests.Session()
     session.headers.update({"User-Agent": USER_AGENT, "Accept-Encoding": "gzip"})
+    session.auth = lambda prepared: prepared  # else a .netrc of the machine replaces the Authorization header
 
     def exchange(request: Request) -> Answer:
         silence = min(SILENCE_SECONDS, request.seconds)
@@ -116,7 +117,7 @@ def _reason(error: Exception) -> str:
 
 
 _REASONS: tuple[tuple[type[Exception], str], ...] = (
-    (requests.exceptions.ProxyError, "the proxy in HTTPS_PROXY does not let the connector through"),
+    (requests.exceptions.ProxyError, "the proxy in HTTPS_PROXY refused the connection or lost it"),
     (
         requests.exceptions.SSLError,
         "the TLS certificate was not accepted; behind an inspecting proxy, name its CA in REQUESTS_CA_BUNDLE",

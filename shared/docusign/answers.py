@@ -5,6 +5,7 @@ Sources: DocuSign's pages on JWT Grant, API limits and the Monitor API. Bodies v
 """
 
 from shared.answers import Action, Actor, Rule
+from shared.web import Answer
 
 _LATER = "Nothing to do: the next run goes on from the same place"
 
@@ -132,3 +133,8 @@ API_ANSWERS: tuple[Rule, ...] = (
     ),
     Rule(range(600), Action.STOP, Actor.OPERATOR, "DocuSign gave an answer that it does not document"),
 )
+
+
+def trace(answer: Answer) -> str:
+    """The answer's trace token, which DocuSign's support asks for."""
+    return f"Trace token: {answer.headers.get('x-docusign-tracetoken', 'none')}"

@@ -4,7 +4,7 @@ from typing import Any
 from urllib.parse import urlencode
 
 from shared.answers import Action, Actor, Rule, rule_for
-from shared.docusign.answers import API_ANSWERS
+from shared.docusign.answers import API_ANSWERS, trace
 from shared.docusign.oauth import TokenSource
 from shared.errors import (
     ConnectorError,
@@ -57,25 +57,20 @@ class DocuSignClient:
             try:
                 return answer.json(), answer, None
             except ValueError:
-                raise ServiceUnavailable(f"{where}: the answer is not JSON, {_trace(answer)}") from None
+                raise ServiceUnavailable(f"{where}: the answer is not JSON. {trace(answer)}") from None
         rule = rule_for(API_ANSWERS, answer.status, answer.text)
         if rule.action is Action.RETRY:
             raise ServiceUnavailable(
-                f"{where}: {rule.sentence}. {_trace(answer)}", retry_after=answer.retry_after()
+                f"{where}: {rule.sentence}. {trace(answer)}", retry_after=answer.retry_after()
             )
         return None, answer, rule
 
 
 def refusal(url: str, answer: Answer, rule: Rule) -> ConnectorError:
     """The error for an answer that retrying cannot heal."""
-    message = f"{url} ({answer.status}): {rule.sentence}. {_trace(answer)}"
+    message = f"{url} ({answer.status}): {rule.sentence}. {trace(answer)}"
     if rule.action is Action.RESTART:
         return CursorRefused(message)
     if rule.action is Action.ABSENT:
         return NothingThere(message)
     return (DocuSignRefused if rule.actor is Actor.DOCUSIGN_ADMIN else OperatorError)(message)
-
-
-def _trace(answer: Answer) -> str:
-    """DocuSign's support asks for the trace token."""
-    return f"Trace token: {answer.headers.get('x-docusign-tracetoken', 'none')}"

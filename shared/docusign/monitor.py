@@ -8,6 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+from shared.docusign.answers import trace
 from shared.docusign.client import DocuSignClient
 from shared.errors import ServiceUnavailable
 from shared.web import Answer
@@ -65,15 +66,21 @@ class Monitor:
     def page(self, cursor: str) -> Page:
         """The events after the cursor, which may also be an ISO date-time."""
         content, answer = self._client.get(self._url, {"cursor": cursor, "limit": str(self._page_size)})
-        events, end_cursor = self._parts(content)
+        events, end_cursor = self._parts(content, answer)
         return Page(events, cursor, end_cursor or cursor, self.api, _quota_low(answer))
 
-    def _parts(self, content: Any) -> tuple[list[Any], str | None]:
-        if isinstance(content, dict):
+    def _parts(self, content: Any, answer: Answer) -> tuple[list[Any], str | None]:
+        if isinstance(content, dict) and content.keys() & {self._events_key, "endCursor"}:
             events, end_cursor = content.get(self._events_key), content.get("endCursor")
-            if isinstance(events, list | None) and isinstance(end_cursor, str | None) and content:
+            # events under another generation's name must not pass for an empty page
+            elsewhere = events is None and any(
+                isinstance(value, list) and value for value in content.values()
+            )
+            if isinstance(events, list | None) and isinstance(end_cursor, str | None) and not elsewhere:
                 return events or [], end_cursor
-        raise ServiceUnavailable(f"{self._url}: the answer has not the shape of a page of events")
+        raise ServiceUnavailable(
+            f"{self._url}: the answer has not the shape of a page of events. {trace(answer)}"
+        )
 
 
 def monitor_v2(client: DocuSignClient, base_url: str, page_size: int) -> Monitor:

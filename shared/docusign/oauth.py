@@ -12,7 +12,7 @@ import jwt
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 
 from shared.answers import Action, Actor, Rule, rule_for
-from shared.docusign.answers import TOKEN_ANSWERS
+from shared.docusign.answers import TOKEN_ANSWERS, trace
 from shared.docusign.private_key import load_private_key
 from shared.errors import ConnectorError, DocuSignRefused, OperatorError, SecretError, ServiceUnavailable
 from shared.retry import Retry
@@ -124,7 +124,7 @@ class TokenSource:
             self._parse(answer)
         elif rule.action is Action.RETRY:
             raise ServiceUnavailable(
-                f"DocuSign's token endpoint ({answer.status}): {rule.sentence}",
+                f"DocuSign's token endpoint ({answer.status}): {rule.sentence}. {trace(answer)}",
                 retry_after=answer.retry_after(),
             )
         return answer, rule
@@ -145,10 +145,12 @@ class TokenSource:
         try:
             content = answer.json()
             text, seconds = content["access_token"], float(content.get("expires_in") or _ASSERTION_SECONDS)
-            if not (isinstance(text, str) and text.isprintable() and text):
+            if not (isinstance(text, str) and text.isascii() and text.isprintable() and text):
                 raise ValueError  # noqa: TRY301 - one sentence for every way of being no token
         except (ValueError, TypeError, KeyError, AttributeError):
-            raise ServiceUnavailable("DocuSign's token endpoint answered 200 without a token") from None
+            raise ServiceUnavailable(
+                f"DocuSign's token endpoint (200): the answer holds no token. {trace(answer)}"
+            ) from None
         return _Token(text, self._now() + max(seconds - _EARLY_SECONDS, seconds / 2))
 
     def _refusal(self, answer: Answer, rule: Rule) -> ConnectorError:
@@ -157,6 +159,5 @@ class TokenSource:
             environment=self._settings.auth_url,
             secret=self._settings.private_key_secret,
         )
-        trace = answer.headers.get("x-docusign-tracetoken", "none")
         kind = DocuSignRefused if rule.actor is Actor.DOCUSIGN_ADMIN else OperatorError
-        return kind(f"No DocuSign token ({answer.status}): {sentence}. Trace token: {trace}.")
+        return kind(f"No DocuSign token ({answer.status}): {sentence}. {trace(answer)}")

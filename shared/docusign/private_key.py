@@ -25,7 +25,7 @@ def load_private_key(text: str, secret: str) -> RSAPrivateKey:
         SecretError: It holds none; the sentence names the secret and the shapes that are taken.
     """
     try:
-        key = _load(text.replace("\\r", "").replace("\\n", "\n").strip().strip("\"'"))
+        key = _load(text.strip().strip("\"'"))
     except (ValueError, TypeError, UnsupportedAlgorithm):
         key = None
     if isinstance(key, RSAPrivateKey):
@@ -37,6 +37,7 @@ def load_private_key(text: str, secret: str) -> RSAPrivateKey:
 
 
 def _load(text: str) -> object:
+    text = text.replace("\\r", "").replace("\\n", "\n")
     match = _PEM.search(text)
     if match:
         kind, body = match[1], _NO_BASE64.sub("", match[2])
@@ -44,5 +45,5 @@ def _load(text: str) -> object:
         return load_pem_private_key(f"-----BEGIN {kind}-----\n{lines}\n-----END {kind}-----\n".encode(), None)
     inner = base64.b64decode(_NO_BASE64.sub("", text), validate=True)
     if b"-----BEGIN" in inner:
-        return _load(inner.decode().replace("\\n", "\n"))
+        return _load(inner.decode())
     return load_der_private_key(inner, None)

@@ -60,10 +60,9 @@ class EventStream:
 
 
 def _restart_cursor(position: Position) -> str:
-    """An ISO date-time before the last delivered event; without one, before the cursor or its saving."""
-    moments = (
-        position.last_event_time and parse(position.last_event_time),
-        inserted_at(position.cursor),
-        parse(position.saved_at),
-    )
-    return restart_before(next((moment for moment in moments if moment), EARLIEST))
+    """An ISO date-time before the last delivered event, its insertion, and the saving, whichever is first.
+
+    The event's own time may lie in the future, and its insertion is only known where the cursor tells it.
+    """
+    moments = (parse(position.last_event_time or ""), inserted_at(position.cursor), parse(position.saved_at))
+    return restart_before(min((moment for moment in moments if moment), default=EARLIEST))

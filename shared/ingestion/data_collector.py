@@ -5,7 +5,6 @@ support ended on 14 September 2026; it still takes data.
 """
 
 import base64
-import binascii
 import email.utils
 import hashlib
 import hmac
@@ -125,7 +124,7 @@ class DataCollector:
         for _ in range(2):
             try:
                 return base64.b64decode(self._secrets.read(self._secret, self._retry).strip(), validate=True)
-            except binascii.Error:
+            except ValueError:
                 if not self._secrets.changed(self._secret, self._retry):
                     break
         raise SecretError(

@@ -6,10 +6,11 @@ from pathlib import Path
 import pytest
 from cryptography.hazmat.primitives.asymmetric import rsa
 
-from sandbox.demo import FUNCTION, saved_checkpoint
+from sandbox.demo import FUNCTION
 from sandbox.faults import Fault
 from sandbox.functions.host import FunctionHost
 from sandbox.organization import Organization
+from sandbox.state import saved_checkpoint
 from sandbox.world import PRIVATE_KEY_SECRET, WORKSPACE_KEY_SECRET, Sandbox, private_pem, public_pem
 from tests.integration.support import Record, fire, records, sent_ids
 
