@@ -42,6 +42,8 @@ SPOILED: tuple[Kind, ...] = (
 )
 STATUSES = (408, 429, 500, 502, 503)
 PAGE = 2_000
+_RUNS_A_LINE = 10
+"""Where no bar can be drawn, a line shows the progress."""
 
 
 @dataclass
@@ -107,8 +109,10 @@ class Soak:
                 self._arm(bouncer)
                 caught_up = self._fire(host) and not self._kills_due
                 distinct = max(self._arrived, default=0)
-                progress.update(task, completed=distinct, description=f"{len(bouncer.struck)} kills")
                 self._account.kills = len(bouncer.struck)
+                progress.update(task, completed=distinct, description=f"{self._account.kills} kills")
+                if not progress.console.is_terminal and self._account.runs % _RUNS_A_LINE == 0:
+                    progress.console.print(f"{distinct:,} events, {self._account.kills} kills")
         self._account.seconds = round(time.monotonic() - start, 1)
         return self._reckon()
 
