@@ -9,15 +9,16 @@ from collections.abc import Iterator
 from datetime import datetime
 from pathlib import Path
 
-from azure.storage.blob import ContainerClient
 from rich.console import Console
 from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
 from sandbox.functions.host import FunctionHost, Invocation
 from sandbox.session import clean, running
+from sandbox.state import saved_checkpoint
 from sandbox.workspace.kql import query
 from sandbox.world import ROOT, Sandbox
+from shared.settings import DATA_COLLECTOR, LOGS_INGESTION
 
 FUNCTION = "MonitorTimerTrigger"
 RUN_LINE = "DocuSign Monitor run "
@@ -55,10 +56,12 @@ class Demo:
     Args:
         folder: Where the workspace's file and the sandbox's other files go.
         console: Where it is shown.
+        ingestion: The road into the workspace, as in INGESTION_API.
     """
 
-    def __init__(self, folder: Path, console: Console) -> None:
+    def __init__(self, folder: Path, console: Console, ingestion: str = DATA_COLLECTOR) -> None:
         self._folder = folder
+        self._ingestion = ingestion
         self._console = console
 
     def show(self, *, keep: bool) -> None:
@@ -66,7 +69,7 @@ class Demo:
         self._say("[bold]DocuSign Monitor for Microsoft Sentinel, on this machine alone[/bold]")
         with contextlib.ExitStack() as stack:
             with self._step("Starting DocuSign, Key Vault, identity, storage, proxy and workspace"):
-                sandbox = stack.enter_context(Sandbox(self._folder))
+                sandbox = stack.enter_context(Sandbox(self._folder, ingestion=self._ingestion))
             with self._step("Starting Microsoft's Python runtime for Functions"):
                 host = stack.enter_context(sandbox.function_host())
             self._catch_up(sandbox, host, "The timer's first tick: a week of history")
@@ -162,33 +165,22 @@ class Demo:
 
 def arrived(sandbox: Sandbox) -> int:
     """Events that the workspace has taken so far."""
-    return sum(post.records for post in list(sandbox.collector.posts) if post.table == "DocuSignMonitor_CL")
+    posts = [*sandbox.collector.posts, *sandbox.ingestion.posts]
+    return sum(post.records for post in posts if post.table == "DocuSignMonitor_CL")
 
 
 def figures_of(invocation: Invocation) -> dict[str, object]:
     """The figures in a run's one log line.
 
     Raises:
-        SystemExit: The run failed; its error is shown.
+        SystemExit: The run failed, or left because another was at work; what it said is shown.
     """
     if not invocation.succeeded:
         raise SystemExit(f"The function failed: {invocation.error_type}: {invocation.error}")
-    line = next(line.message for line in invocation.logs if line.message.startswith(RUN_LINE))
-    return dict(json.loads(line.removeprefix(RUN_LINE)))
-
-
-def saved_checkpoint(sandbox: Sandbox) -> dict[str, object]:
-    """The checkpoint's content, read from storage."""
-    connection = sandbox.azurite.connection_string.replace(
-        f"https://{sandbox.azurite.host}/",
-        f"https://127.0.0.1:{sandbox.azurite.port}/{sandbox.azurite.account}",
-    )
-    ca = sandbox.environment["REQUESTS_CA_BUNDLE"]
-    with ContainerClient.from_connection_string(
-        connection, "docusign-monitor", connection_verify=ca
-    ) as container:
-        blob = next(iter(container.list_blobs(name_starts_with="checkpoint/")))
-        return dict(json.loads(container.download_blob(blob.name).readall()))
+    lines = [line.message for line in invocation.logs if line.message.startswith(RUN_LINE)]
+    if not lines:
+        raise SystemExit(f"The function did nothing: {' '.join(line.message for line in invocation.logs)}")
+    return dict(json.loads(lines[-1].removeprefix(RUN_LINE)))
 
 
 def as_table(title: str, columns: list[str], rows: list[tuple[object, ...]]) -> Table:
@@ -217,10 +209,17 @@ def main() -> None:
     """Read the command line and show the demo."""
     parser = argparse.ArgumentParser(prog="scripts/demo", description=__doc__)
     parser.add_argument("--keep", action="store_true", help="stay up afterwards, with a tick a minute")
+    parser.add_argument(
+        "--ingestion",
+        choices=(DATA_COLLECTOR, LOGS_INGESTION),
+        default=DATA_COLLECTOR,
+        help="the road into the workspace (INGESTION_API)",
+    )
     arguments = parser.parse_args()
     folder = ROOT / ".sandbox"
     clean(folder)
-    Demo(folder, Console(width=None if sys.stdout.isatty() else 120)).show(keep=arguments.keep)
+    console = Console(width=None if sys.stdout.isatty() else 120)
+    Demo(folder, console, arguments.ingestion).show(keep=arguments.keep)
 
 
 if __name__ == "__main__":

@@ -42,6 +42,10 @@ SPOILED: tuple[Kind, ...] = (
 )
 STATUSES = (408, 429, 500, 502, 503)
 PAGE = 2_000
+RUN_SECONDS = "30"
+"""Short runs, so that many end by themselves and are killed while they end."""
+IN_A_PAGE, RELEASING = MOMENTS[:-1], MOMENTS[-1]
+_RUNS_A_RELEASE = 15
 _RUNS_A_LINE = 10
 """Where no bar can be drawn, a line shows the progress."""
 
@@ -102,12 +106,12 @@ class Soak:
         """Fire and kill until every event has arrived, and account for them."""
         start = time.monotonic()
         task = progress.add_task("events", total=self._account.events)
-        with self._sandbox.function_host(PAGE_SIZE=str(PAGE)) as host:
+        with self._sandbox.function_host(PAGE_SIZE=str(PAGE), RUN_SECONDS=RUN_SECONDS) as host:
             bouncer = Bouncer(self._sandbox, lambda: host.worker_pid)
             caught_up = False
             while not caught_up:
                 self._arm(bouncer)
-                caught_up = self._fire(host) and not self._kills_due
+                caught_up = self._fire(host)
                 distinct = max(self._arrived, default=0)
                 self._account.kills = len(bouncer.struck)
                 progress.update(task, completed=distinct, description=f"{self._account.kills} kills")
@@ -116,19 +120,17 @@ class Soak:
         self._account.seconds = round(time.monotonic() - start, 1)
         return self._reckon()
 
-    @property
-    def _kills_due(self) -> bool:
-        """Whether the kills lag behind the stream."""
-        done = max(self._arrived, default=0) / self._account.events
-        return self._account.kills < self._kills * done
-
     def _arm(self, bouncer: Bouncer) -> None:
+        """Choose the next kill: some pages ahead, so that the kills are spread over the stream."""
         bouncer.disarm()
-        if self._kills_due or not self._arrived:
-            bouncer.arm(self._dice.choice(MOMENTS), skip=self._dice.randrange(4))
-        elif self._account.kills < self._kills:
-            pages = self._account.events // PAGE
-            bouncer.arm(self._dice.choice(MOMENTS), skip=self._dice.randrange(1 + 2 * pages // self._kills))
+        left = self._kills - self._account.kills
+        if left <= 0:
+            return
+        if self._account.runs % _RUNS_A_RELEASE == 0:
+            bouncer.arm(RELEASING)
+            return
+        pages_left = (self._account.events - max(self._arrived, default=0)) // PAGE
+        bouncer.arm(self._dice.choice(IN_A_PAGE), skip=self._dice.randrange(1 + 2 * pages_left // (3 * left)))
 
     def _fire(self, host: FunctionHost) -> bool:
         """One run; whether it ended with nothing left to fetch."""

@@ -168,6 +168,7 @@ class Sandbox:
             "AzureWebJobsStorage__clientId": self.identity.client_id,
             "MONITOR_SCHEDULE": "0 */5 * * * *",
             "DIRECTORY_SCHEDULE": "0 0 */6 * * *",
+            "AzureWebJobs.DirectoryTimerTrigger.Disabled": "true",  # as deployed: off until asked for
             "PAGE_INTERVAL_SECONDS": "0",  # the courtesy is DocuSign's due, not the sandbox's
             "HTTPS_PROXY": self.proxy.url,
             "NO_PROXY": "127.0.0.1,localhost",

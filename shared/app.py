@@ -6,7 +6,7 @@ import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from functools import lru_cache
+from functools import lru_cache, partial
 
 from azure.storage.blob import ContainerClient
 
@@ -24,18 +24,20 @@ from shared.identity import make_credential
 from shared.ingestion.api import Ingestion
 from shared.ingestion.data_collector import DataCollector
 from shared.ingestion.delivery import Delivery
+from shared.ingestion.logs_ingestion import LogsIngestion
+from shared.ingestion.monitor_token import MonitorToken
+from shared.ingestion.transports import pooled
 from shared.position import Position
 from shared.retry import Retry
-from shared.run import FAILED, Progress, carry
-from shared.settings import Settings, read_settings, start_moment
+from shared.run import ALREADY_RUNNING, FAILED, Progress, carry
+from shared.settings import DATA_COLLECTOR, Settings, read_settings, start_moment
 from shared.storage import open_container
 from shared.timestamps import iso_utc
 from shared.vault import Secrets
 from shared.web import Transport, https_transport
 
-REPORT_SECONDS = 20.0
+REPORT_SECONDS = 10.0
 """What the health row may take beyond the run's own time."""
-ALREADY_RUNNING = "already-running"
 
 
 @dataclass(frozen=True)
@@ -44,6 +46,7 @@ class Process:
 
     secrets: Secrets
     tokens: TokenSource
+    monitor_token: MonitorToken
     container: ContainerClient
     to_docusign: Transport
     to_workspace: Transport
@@ -53,15 +56,17 @@ class Process:
 @lru_cache(maxsize=1)
 def process(settings: Settings) -> Process:
     """The parts that live as long as the process."""
-    credential = make_credential(settings.identity_client_id, settings.cloud.authority)
+    new_credential = partial(make_credential, settings.identity_client_id, settings.cloud.authority)
+    credential = new_credential()
     secrets = Secrets(settings.key_vault_url, credential)
     to_docusign = https_transport()
     return Process(
         secrets=secrets,
         tokens=TokenSource(settings, secrets, to_docusign),
+        monitor_token=MonitorToken(credential, new_credential, settings.cloud.monitor_scope),
         container=open_container(settings, credential),
         to_docusign=to_docusign,
-        to_workspace=https_transport(),
+        to_workspace=pooled(https_transport),
         organizations={settings.organization_id} if settings.organization_id else set(),
     )
 
@@ -78,8 +83,9 @@ def run_monitor(environ: Mapping[str, str] = os.environ) -> health.Figures:
         try:
             return run.carry_on()
         except AlreadyRunning as busy:
-            health.LOG.info("%s", busy)
-            return run.figures(ALREADY_RUNNING)
+            figures = run.figures(ALREADY_RUNNING, busy)
+            health.report(figures, None, settings.log_type)
+            return figures
         except Exception as error:
             run.report(run.figures(FAILED, error))
             raise
@@ -146,18 +152,31 @@ class MonitorRun:
     def _read_secrets(self) -> None:
         """Ask the vault before anything else: without it no run can work."""
         self._parts.secrets.read(self._settings.private_key_secret, self.retry)
-        self._parts.secrets.read(self._settings.workspace_key_secret, self.retry)
+        if self._settings.ingestion_api == DATA_COLLECTOR:
+            self._parts.secrets.read(self._settings.workspace_key_secret, self.retry)
 
     def _road(self, retry: Retry) -> Ingestion:
-        return DataCollector(self._settings, self._parts.secrets, self._parts.to_workspace, retry)
+        return open_road(self._settings, self._parts, retry)
 
     def _stream(self) -> EventStream:
-        client = DocuSignClient(self._parts.tokens, self._parts.to_docusign, self.retry)
-        pace = Pace(self._settings.page_interval, self.retry.budget.sleep, self.retry.budget.clock)
-        known = self._parts.organizations
-        if self._settings.monitor_api != V2 and not known:
-            known |= find_organizations(client, self._settings.auth_url)
-        return EventStream(generations(self._settings, client, known), pace)
+        return open_stream(self._settings, self._parts, self.retry)
+
+
+def open_road(settings: Settings, parts: Process, retry: Retry) -> Ingestion:
+    """The road into the workspace that the settings choose."""
+    if settings.ingestion_api == DATA_COLLECTOR:
+        return DataCollector(settings, parts.secrets, parts.to_workspace, retry)
+    return LogsIngestion(settings, parts.monitor_token, parts.to_workspace, retry)
+
+
+def open_stream(settings: Settings, parts: Process, retry: Retry) -> EventStream:
+    """DocuSign's events; userinfo is asked once a process where no organization is set."""
+    client = DocuSignClient(parts.tokens, parts.to_docusign, retry)
+    pace = Pace(settings.page_interval, retry.budget.sleep, retry.budget.clock)
+    known = parts.organizations
+    if settings.monitor_api != V2 and not known:
+        known |= find_organizations(client, settings.auth_url)
+    return EventStream(generations(settings, client, known), pace)
 
 
 def generations(settings: Settings, client: DocuSignClient, organizations: set[str]) -> list[Monitor]:

@@ -8,6 +8,7 @@ from shared import __version__, lenient_json
 from shared.errors import ConnectorError
 from shared.ingestion.api import BatchRefused, Ingestion
 from shared.ingestion.rows import EncodedRow
+from shared.run import ALREADY_RUNNING
 from shared.timestamps import parse
 
 LOG = logging.getLogger("docusign_monitor")
@@ -54,7 +55,8 @@ def report(figures: Figures, ingestion: Ingestion | None, table: str) -> None:
 
     A run must not fail because its report does: the missing row is what the silence rule watches.
     """
-    level = logging.INFO if figures.outcome != "failed" and not figures.error else logging.WARNING
+    needs_reading = figures.error and figures.outcome != ALREADY_RUNNING
+    level = logging.WARNING if needs_reading else logging.INFO
     LOG.log(level, "%s%s", LINE, lenient_json.dumps(figures.row()).decode())
     if ingestion is None:
         return

@@ -25,6 +25,8 @@ from shared.position import Position
 from shared.timestamps import iso_utc, normalise
 
 CAUGHT_UP, OUT_OF_BUDGET, FAILED = "caught-up", "budget", "failed"
+ALREADY_RUNNING = "already-running"
+"""Another runner is at work: this one did nothing, and leaves no row in the health table."""
 EMPTY_PAGES = 3
 """So many empty pages in a row mean caught up: an empty page alone may only be a gap in the stream."""
 

@@ -1,5 +1,6 @@
 """Signed-in GET requests to DocuSign: one new token on 401, retries, and every refusal as a sentence."""
 
+from collections.abc import Sequence
 from typing import Any
 from urllib.parse import urlencode
 
@@ -21,12 +22,22 @@ _OK = 200
 
 
 class DocuSignClient:
-    """Answers of DocuSign's APIs for one run."""
+    """Answers of DocuSign's APIs for one run.
 
-    def __init__(self, tokens: TokenSource, send: Transport, retry: Retry) -> None:
+    Args:
+        tokens: Where tokens come from.
+        send: Carries the requests.
+        retry: Repeats what fails for a moment.
+        answers: What the API's answers mean; the Monitor API's by default.
+    """
+
+    def __init__(
+        self, tokens: TokenSource, send: Transport, retry: Retry, answers: Sequence[Rule] = API_ANSWERS
+    ) -> None:
         self._tokens = tokens
         self._send = send
         self._retry = retry
+        self._answers = answers
 
     def get(self, url: str, params: dict[str, str] | None = None) -> tuple[Any, Answer]:
         """The JSON at an address, and the answer that brought it.
@@ -58,7 +69,7 @@ class DocuSignClient:
                 return answer.json(), answer, None
             except ValueError:
                 raise ServiceUnavailable(f"{where}: the answer is not JSON. {trace(answer)}") from None
-        rule = rule_for(API_ANSWERS, answer.status, answer.text)
+        rule = rule_for(self._answers, answer.status, answer.text)
         if rule.action is Action.RETRY:
             raise ServiceUnavailable(
                 f"{where}: {rule.sentence}. {trace(answer)}", retry_after=answer.retry_after()

@@ -67,7 +67,25 @@ HEALTH_FIELDS: tuple[Field, ...] = (
     *_fields(Kind.TEXT, "error api ingestion"),
 )
 
-TABLES: dict[str, tuple[Field, ...]] = {"": EVENT_FIELDS, "Health": HEALTH_FIELDS}
+USER_FIELDS: tuple[Field, ...] = (
+    *_fields(Kind.IDENTIFIER, "userId accountId organizationId sweepId"),
+    *_fields(Kind.TEXT, "userName email firstName lastName userStatus membershipStatus permissionProfileName"),
+    *_fields(Kind.FLAG, "isAdmin deleted"),
+    *_fields(Kind.MOMENT, "lastLogin createdDateTime"),
+)
+
+ACCOUNT_FIELDS: tuple[Field, ...] = (
+    *_fields(Kind.IDENTIFIER, "accountId organizationId sweepId"),
+    *_fields(Kind.TEXT, "accountName baseUri"),
+    *_fields(Kind.FLAG, "isDefault deleted"),
+)
+
+TABLES: dict[str, tuple[Field, ...]] = {
+    "": EVENT_FIELDS,
+    "Health": HEALTH_FIELDS,
+    "Users": USER_FIELDS,
+    "Accounts": ACCOUNT_FIELDS,
+}
 """The fields of each table, by what follows LOG_TYPE in its name."""
 
 TIME_FIELD = "timestamp"

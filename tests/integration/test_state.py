@@ -41,7 +41,7 @@ def test_a_backlog_longer_than_a_run_is_carried_in_several(sandbox: Sandbox) -> 
     """With a slow DocuSign a run stops in time with a saved cursor, and the next one goes on there."""
     record = Record(sandbox)
     sandbox.faults.add(Fault(kind="delay", host="api.docusign.com", seconds=0.4, times=None))
-    outcomes = []
+    outcomes: list[str] = []
     with sandbox.function_host(PAGE_SIZE="200", RUN_SECONDS="3") as host:
         while "caught-up" not in outcomes and len(outcomes) < 20:
             figures = fire(host)

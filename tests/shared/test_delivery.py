@@ -30,17 +30,22 @@ class Workspace:
         self.batch_limit = batch_limit
         self.width = width
         self.asked: list[list[str]] = []
-        self.accepted: list[str] = []
+        self.events: list[Any] = []
+
+    @property
+    def accepted(self) -> list[str]:
+        """The ids of the events that were accepted, in order."""
+        return [event["eventId"] for event in self.events]
 
     def post(self, table: str, rows: Sequence[EncodedRow], time_field: str | None) -> None:
         """Accept the rows, or refuse them."""
         assert ("DocuSignMonitor", "timestamp") == (table, time_field)
         assert len(rows) == 1 or sum(len(row.body) + 1 for row in rows) + 1 <= self.batch_limit
-        ids = [row.event["eventId"] for row in rows]
+        ids = [str(row.event["eventId"]) if isinstance(row.event, dict) else "" for row in rows]
         self.asked.append(ids)
         if refusal := self._refusal(ids):
             raise refusal
-        self.accepted += ids
+        self.events += [row.event for row in rows]
 
 
 class Box:
@@ -226,18 +231,13 @@ def test_asks_before_every_post() -> None:
     assert [8, 4, 2] == [len(ids) for ids in workspace.asked]
 
 
-@pytest.mark.parametrize("event", [None, "text", 7, [1], {}])
+@pytest.mark.parametrize("event", [None, "text", 7, [1], {"eventId": None}])
 def test_events_of_any_kind(event: Any) -> None:
     """Whatever DocuSign puts into its list is shipped."""
-    shipped: list[Any] = []
+    workspace = Workspace()
+    make_delivery(workspace).ship([event], "c1")
 
-    class Takes(Workspace):
-        def post(self, table: str, rows: Sequence[EncodedRow], time_field: str | None) -> None:
-            shipped.extend(row.event for row in rows)
-
-    make_delivery(Takes()).ship([event], "c1")
-
-    assert [event] == shipped
+    assert [event] == workspace.events
 
 
 def test_side_by_side() -> None:
@@ -248,7 +248,7 @@ def test_side_by_side() -> None:
         if int(ids[0]) < 6:
             meeting.wait()
 
-    workspace = Workspace(lambda ids: meet(ids), batch_limit=200, width=2)
+    workspace = Workspace(meet, batch_limit=200, width=2)
     delivery = make_delivery(workspace)
     delivery.ship(events_of(20), "c1")
 
@@ -258,7 +258,7 @@ def test_side_by_side() -> None:
 
 def test_failure_side_by_side() -> None:
     """A batch that fails stops the others from beginning, and is raised when none is under way any more."""
-    workspace = Workspace(lambda ids: ServiceUnavailable("down"), batch_limit=200, width=3)
+    workspace = Workspace(lambda _: ServiceUnavailable("down"), batch_limit=200, width=3)
 
     with pytest.raises(ServiceUnavailable):
         make_delivery(workspace).ship(events_of(60), "c1")

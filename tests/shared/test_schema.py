@@ -64,6 +64,9 @@ def roads(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Road, Road
     yield both
     for road in both:
         road.workspace.close()
+        vars(
+            road
+        ).clear()  # hypothesis holds on to the roads, and DuckDB complains at exit about what is held
 
 
 def stream_columns(suffix: str) -> dict[str, str]:
