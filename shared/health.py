@@ -8,7 +8,7 @@ from shared import __version__, lenient_json
 from shared.errors import ConnectorError
 from shared.ingestion.api import BatchRefused, Ingestion
 from shared.ingestion.rows import EncodedRow
-from shared.run import ALREADY_RUNNING
+from shared.run import ALREADY_RUNNING, FAILED
 from shared.timestamps import parse
 
 LOG = logging.getLogger("docusign_monitor")
@@ -55,7 +55,7 @@ def report(figures: Figures, ingestion: Ingestion | None, table: str) -> None:
 
     A run must not fail because its report does: the missing row is what the silence rule watches.
     """
-    needs_reading = figures.error and figures.outcome != ALREADY_RUNNING
+    needs_reading = figures.outcome == FAILED or (figures.error and figures.outcome != ALREADY_RUNNING)
     level = logging.WARNING if needs_reading else logging.INFO
     LOG.log(level, "%s%s", LINE, lenient_json.dumps(figures.row()).decode())
     if ingestion is None:
