@@ -3,6 +3,7 @@
 import argparse
 import contextlib
 import json
+import signal
 import sys
 import time
 from collections.abc import Iterator
@@ -25,6 +26,7 @@ RUN_LINE = "DocuSign Monitor run "
 NEW_EVENTS = 60
 MOST_RUNS = 20
 TICK_SECONDS = 60.0
+TERMINATED = 128 + signal.SIGTERM
 
 BUSIEST = """
 DocuSignMonitor_CL
@@ -217,6 +219,7 @@ def main() -> None:
     )
     arguments = parser.parse_args()
     folder = ROOT / ".sandbox"
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(TERMINATED))  # so that nothing is left running
     clean(folder)
     console = Console(width=None if sys.stdout.isatty() else 120)
     Demo(folder, console, arguments.ingestion).show(keep=arguments.keep)

@@ -8,6 +8,8 @@ that DocuSign gave.
 import argparse
 import json
 import random
+import signal
+import sys
 import tempfile
 import time
 from array import array
@@ -22,7 +24,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
 from sandbox.bounce import MOMENTS, Bouncer
-from sandbox.demo import FUNCTION
+from sandbox.demo import FUNCTION, TERMINATED
 from sandbox.faults import Fault, Kind
 from sandbox.functions.host import FunctionHost
 from sandbox.functions.process import WorkerDied
@@ -202,6 +204,7 @@ def main() -> int:
     parser.add_argument("--faults", type=float, default=0.15, help="share of answers that are spoiled")
     parser.add_argument("--seed", type=int, default=7)
     arguments = parser.parse_args()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(TERMINATED))  # so that nothing is left running
     columns = (BarColumn(), TextColumn("{task.completed:,} of {task.total:,} events, {task.description}"))
     console = Console()
     with tempfile.TemporaryDirectory() as folder, Sandbox(Path(folder), empty_organization()) as sandbox:

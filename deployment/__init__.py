@@ -1,0 +1,1 @@
+"""What makes azuredeploy.json: the infrastructure by hand (`*.yaml` here), the content from its own sources."""
