@@ -44,10 +44,10 @@ SPOILED: tuple[Kind, ...] = (
 )
 STATUSES = (408, 429, 500, 502, 503)
 PAGE = 2_000
-RUN_SECONDS = "30"
+RUN_SECONDS = "8"
 """Short runs, so that many end by themselves and are killed while they end."""
 IN_A_PAGE, RELEASING = MOMENTS[:-1], MOMENTS[-1]
-_RUNS_A_RELEASE = 15
+_RUNS_A_RELEASE = 25
 _RUNS_A_LINE = 10
 """Where no bar can be drawn, a line shows the progress."""
 
@@ -132,7 +132,7 @@ class Soak:
             bouncer.arm(RELEASING)
             return
         pages_left = (self._account.events - max(self._arrived, default=0)) // PAGE
-        bouncer.arm(self._dice.choice(IN_A_PAGE), skip=self._dice.randrange(1 + 2 * pages_left // (3 * left)))
+        bouncer.arm(self._dice.choice(IN_A_PAGE), skip=self._dice.randrange(1 + pages_left // (2 * left)))
 
     def _fire(self, host: FunctionHost) -> bool:
         """One run; whether it ended with nothing left to fetch."""
