@@ -8,6 +8,7 @@ import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+from scripts.settings_page import settings_page
 from shared.ingestion.columns import TABLES, TIME_FIELD, Field, Kind
 from shared.settings import SETTINGS
 
@@ -26,6 +27,9 @@ _ROWS = {
     "": "One row an event. `TimeGenerated` is the event's time, or the time of arrival where that is more than "
     "two days ago, in the future, or unknown; `timestamp_t` is always the event's own.",
     "Health": "One row a run. `TimeGenerated` is the time of arrival.",
+    "Users": "One row a user and account, when it changed and once a day; `deleted_b` marks those that are gone. "
+    "Read through the function `DocuSignUsers`. Only where `DirectoryTimerTrigger` is on.",
+    "Accounts": "One row an account, in the same way; read through the function `DocuSignAccounts`.",
 }
 _KINDS = {
     Kind.TEXT: "text",
@@ -59,6 +63,7 @@ def _table(fields: tuple[Field, ...]) -> Iterator[str]:
 
 PAGES: dict[Path, Callable[[], str]] = {
     ROOT / "docs/tables.md": tables_page,
+    ROOT / "docs/settings.md": settings_page,
 }
 
 

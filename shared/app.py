@@ -16,7 +16,7 @@ from shared.checkpoint import Checkpoint
 from shared.dead_letters import DeadLetters
 from shared.docusign.client import DocuSignClient
 from shared.docusign.monitor import V2, V3, Monitor, Pace, monitor_v2, monitor_v3
-from shared.docusign.oauth import TokenSource
+from shared.docusign.oauth import MONITOR_SCOPES, TokenSource
 from shared.docusign.organization import find_organizations
 from shared.docusign.stream import EventStream
 from shared.errors import AlreadyRunning, OperatorError
@@ -55,14 +55,19 @@ class Process:
 
 @lru_cache(maxsize=1)
 def process(settings: Settings) -> Process:
-    """The parts that live as long as the process."""
+    """The parts of the events' run, which live as long as the process."""
+    return make_process(settings)
+
+
+def make_process(settings: Settings, scopes: str = MONITOR_SCOPES) -> Process:
+    """New parts, with tokens for these scopes; nobody is asked for anything yet."""
     new_credential = partial(make_credential, settings.identity_client_id, settings.cloud.authority)
     credential = new_credential()
     secrets = Secrets(settings.key_vault_url, credential)
     to_docusign = https_transport()
     return Process(
         secrets=secrets,
-        tokens=TokenSource(settings, secrets, to_docusign),
+        tokens=TokenSource(settings, secrets, to_docusign, scopes=scopes),
         monitor_token=MonitorToken(credential, new_credential, settings.cloud.monitor_scope),
         container=open_container(settings, credential),
         to_docusign=to_docusign,

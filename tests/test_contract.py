@@ -61,10 +61,11 @@ RUNTIME = {
 RUNTIME_IMPORTS = {"azure", "requests", "jwt", "cryptography", "orjson", "tenacity"}
 
 LAYERS = (
+    {"directory_app"},
     {"app"},
-    {"run", "health"},
+    {"run", "health", "directory"},
     {"docusign", "ingestion"},
-    {"checkpoint", "dead_letters", "vault", "lease", "storage", "position", "identity"},
+    {"checkpoint", "dead_letters", "directory_state", "vault", "lease", "storage", "position", "identity"},
     {"azure_calls", "web"},
     {"answers", "retry", "budget", "shutdown"},
     {"settings", "clouds", "timestamps", "lenient_json", "errors"},

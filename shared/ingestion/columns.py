@@ -69,7 +69,9 @@ HEALTH_FIELDS: tuple[Field, ...] = (
 
 USER_FIELDS: tuple[Field, ...] = (
     *_fields(Kind.IDENTIFIER, "userId accountId organizationId sweepId"),
-    *_fields(Kind.TEXT, "userName email firstName lastName userStatus membershipStatus permissionProfileName"),
+    *_fields(
+        Kind.TEXT, "userName email firstName lastName userStatus membershipStatus permissionProfileName"
+    ),
     *_fields(Kind.FLAG, "isAdmin deleted"),
     *_fields(Kind.MOMENT, "lastLogin createdDateTime"),
 )

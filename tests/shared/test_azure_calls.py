@@ -72,6 +72,16 @@ def test_foreign_page(content_type: str) -> None:
         fetch(Answer(200, {"content-type": content_type}, b"<!DOCTYPE html><p>Sign in"))
 
 
+def test_foreign_page_for_a_change() -> None:
+    """A success of another status than the service's own is no success either."""
+    container = BlobService(ManualClock()).client(
+        Wire(Answer(200, {"content-type": "text/html"}, b"<p>Sign in"))
+    )
+
+    with pytest.raises(ServiceUnavailable, match=r"^container: status 200$"):
+        azure_call("container", container.create_container, StorageRefused, "")
+
+
 def test_lost_answer() -> None:
     """A broken exchange may be tried again."""
     container = BlobService(ManualClock()).client(Wire(Answer(200), unreachable))
