@@ -26,7 +26,7 @@ DOCS = ROOT / "docs"
 class Sizes:
     """How much is carried, in pages of 2,000 events, and how often."""
 
-    overlap: int = 80
+    overlap: int = 40
     cpu: int = 100
     rounds: int = 5
     memory: tuple[int, int] = (50, 500)

@@ -57,11 +57,19 @@ def flat(event: dict[str, Any]) -> dict[str, Any]:
             row[name] = orjson.dumps(row[name]).decode()
     location = {k: v for k, v in extras.pop("ipAddressLocation", {}).items() if v is not None and v != ""}
     row = location | row
+    if "browser" not in row:
+        client = event.get("userAgentClientInfo") or {}
+        row |= {name: _version(part) for name, part in client.items() if name not in row}
     if location.items() - row.items():
         extras["ipAddressLocation"] = dict(location.items() - row.items())
     if extras:
         row["additionalFields"] = orjson.dumps(extras).decode()
     return row
+
+
+def _version(part: dict[str, Any]) -> str:
+    major = part.get("version", {}).get("major")
+    return f"{part['family']} {major}" if major else str(part["family"])
 
 
 def encode_rows(events: Sequence[dict[str, Any]]) -> bytes:

@@ -38,7 +38,7 @@ def in_markdown(results: Sequence[Result]) -> str:
     for result in ordered(results):
         verdict = f"**{result.verdict}**" if result.verdict == "not kept" else result.verdict
         cells = (result.part, result.what, result.shown, bound_of(result), verdict, result.detail)
-        lines.append(f"| {' | '.join(cells)} |".replace("|  |", "| |"))
+        lines.append("".join(f"| {cell} " if cell else "| " for cell in cells) + "|")
     return "\n".join(lines)
 
 

@@ -17,6 +17,17 @@ _SAVED_SEARCH: Resource = {
     "type": "Microsoft.OperationalInsights/workspaces/savedSearches",
     "apiVersion": "2025-07-01",
 }
+_HEALTH_TABLE = "DocuSignMonitorHealth_CL"
+_ONE_INCIDENT = {
+    "createIncident": True,
+    "groupingConfiguration": {
+        "enabled": True,
+        "reopenClosedIncident": False,
+        "lookbackDuration": "PT5H",
+        "matchingMethod": "AllEntities",
+    },
+}
+"""A connector that stays broken is told each hour, into the incident that is open already."""
 _OVERWRITE = "*"
 """As an ETag: a second deployment writes over the first one's query."""
 
@@ -139,13 +150,8 @@ def _incidents(content: dict[str, Any]) -> dict[str, Any]:
         found["alertDetailsOverride"] = {
             key: text(value) if isinstance(value, str) else value for key, value in override.items()
         }
-    if "incidentConfiguration" in content:
-        configuration = dict(content["incidentConfiguration"])
-        grouping = configuration.get("groupingConfiguration")
-        if grouping and "lookbackDuration" in grouping:
-            look_back = duration(grouping["lookbackDuration"])
-            configuration["groupingConfiguration"] = grouping | {"lookbackDuration": look_back}
-        found["incidentConfiguration"] = configuration
+    if any(_HEALTH_TABLE in connector["dataTypes"] for connector in content["requiredDataConnectors"]):
+        found["incidentConfiguration"] = _ONE_INCIDENT
     return found
 
 

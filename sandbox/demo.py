@@ -7,13 +7,14 @@ import signal
 import sys
 import time
 from collections.abc import Iterator
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
+from sandbox.content.incidents import raised
 from sandbox.functions.host import FunctionHost, Invocation
 from sandbox.session import clean, running
 from sandbox.state import saved_checkpoint
@@ -21,24 +22,25 @@ from sandbox.workspace.kql import query
 from sandbox.world import ROOT, Sandbox
 from shared.settings import DATA_COLLECTOR, LOGS_INGESTION
 
-FUNCTION = "MonitorTimerTrigger"
-RUN_LINE = "DocuSign Monitor run "
+FUNCTION, DIRECTORY = "MonitorTimerTrigger", "DirectoryTimerTrigger"
+WITH_DIRECTORY = {f"AzureWebJobs.{DIRECTORY}.Disabled": "false"}
+RUN_LINE, SWEEP_LINE = "DocuSign Monitor run ", "DocuSign directory sweep "
 NEW_EVENTS = 60
 MOST_RUNS = 20
 TICK_SECONDS = 60.0
 TERMINATED = 128 + signal.SIGTERM
 
 BUSIEST = """
-DocuSignMonitor_CL
-| summarize Events = count(), Users = dcount(userId_g) by Object = object_s, Action = action_s
+DocuSignMonitor
+| summarize Events = count(), Users = dcount(UserId) by Object, Action
 | top 10 by Events desc
 """
 FAILED_LOGINS = """
-DocuSignMonitor_CL
-| where object_s == "User" and action_s == "Login" and result_s == "Failed"
-| summarize Failures = count(), Users = dcount(userId_g), First = min(timestamp_t), Last = max(timestamp_t)
-    by Address = ipAddress_s, Country = country_s
-| top 8 by Failures desc
+DocuSignMonitor
+| where Object == "User" and Action == "Login" and Result == "Failed"
+| summarize Failures = count(), Users = dcount(UserId), First = min(EventTime), Last = max(EventTime)
+    by Address = IpAddress, Country = CountryName
+| top 6 by Failures desc
 """
 HEALTH = """
 DocuSignMonitorHealth_CL
@@ -47,7 +49,8 @@ DocuSignMonitorHealth_CL
     DeadLetters = deadLetters_d, Seconds = durationSeconds_d, LagSeconds = lagSeconds_d
 """
 ROWS = """
-union withsource=Table DocuSignMonitor_CL, DocuSignMonitorHealth_CL
+union withsource=Table DocuSignMonitor_CL, DocuSignMonitorHealth_CL, DocuSignMonitorUsers_CL,
+    DocuSignMonitorAccounts_CL
 | summarize Rows = count(), Oldest = min(TimeGenerated), Newest = max(TimeGenerated) by Table
 """
 
@@ -73,8 +76,10 @@ class Demo:
             with self._step("Starting DocuSign, Key Vault, identity, storage, proxy and workspace"):
                 sandbox = stack.enter_context(Sandbox(self._folder, ingestion=self._ingestion))
             with self._step("Starting Microsoft's Python runtime for Functions"):
-                host = stack.enter_context(sandbox.function_host())
+                host = stack.enter_context(sandbox.function_host(**WITH_DIRECTORY))
             self._catch_up(sandbox, host, "The timer's first tick: a week of history")
+            with self._step("The directory's timer: names for the ids of users and accounts"):
+                figures_of(host.fire(DIRECTORY), SWEEP_LINE)
             sandbox.happen(NEW_EVENTS)
             self._say(f"{NEW_EVENTS} new events have happened in DocuSign.")
             self._catch_up(sandbox, host, "The timer's next tick: only what is new")
@@ -107,6 +112,13 @@ class Demo:
         ):
             result = query(sandbox.workspace, text)
             self._console.print(as_table(title, [name for name, _ in result.columns], result.rows))
+        with self._step("Replaying the week against the analytics rules"):
+            found = raised(sandbox.workspace, datetime.now(UTC))
+        rows = [
+            (one.severity, one.when, one.who, one.what.removeprefix("DocuSign: "), one.where) for one in found
+        ]
+        title = "The incidents that the analytics rules raise on this week (analytics_rules/)"
+        self._console.print(as_table(title, ["Severity", "When", "Who", "What", "Where"], rows))
         checkpoint = saved_checkpoint(sandbox)
         self._say(f"Cursor saved: [cyan]{checkpoint['cursor']}[/cyan] at {checkpoint['savedAt']}")
         self._say("Hosts contacted, by the proxy's record: " + ", ".join(sorted(sandbox.contacted())))
@@ -135,10 +147,8 @@ class Demo:
         self._say("  scripts/test             runs every check, on the same sandbox")
 
     def _hints(self) -> None:
-        self._say("  .venv/bin/python manage.py query 'DocuSignMonitor_CL | summarize count() by country_s'")
-        self._say(
-            "  .venv/bin/python manage.py query 'DocuSignMonitor_CL | where object_s == \"Alert\" | take 5'"
-        )
+        self._say("  .venv/bin/python manage.py query 'DocuSignMonitor | summarize count() by CountryName'")
+        self._say("  .venv/bin/python manage.py query 'DocuSignMonitor | where Object == \"Alert\" | take 5'")
 
     @contextlib.contextmanager
     def _step(self, title: str) -> Iterator[None]:
@@ -171,7 +181,7 @@ def arrived(sandbox: Sandbox) -> int:
     return sum(post.records for post in posts if post.table == "DocuSignMonitor_CL")
 
 
-def figures_of(invocation: Invocation) -> dict[str, object]:
+def figures_of(invocation: Invocation, opening: str = RUN_LINE) -> dict[str, object]:
     """The figures in a run's one log line.
 
     Raises:
@@ -179,10 +189,10 @@ def figures_of(invocation: Invocation) -> dict[str, object]:
     """
     if not invocation.succeeded:
         raise SystemExit(f"The function failed: {invocation.error_type}: {invocation.error}")
-    lines = [line.message for line in invocation.logs if line.message.startswith(RUN_LINE)]
+    lines = [line.message for line in invocation.logs if line.message.startswith(opening)]
     if not lines:
         raise SystemExit(f"The function did nothing: {' '.join(line.message for line in invocation.logs)}")
-    return dict(json.loads(lines[-1].removeprefix(RUN_LINE)))
+    return dict(json.loads(lines[-1].removeprefix(opening)))
 
 
 def as_table(title: str, columns: list[str], rows: list[tuple[object, ...]]) -> Table:
@@ -221,7 +231,7 @@ def main() -> None:
     folder = ROOT / ".sandbox"
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(TERMINATED))  # so that nothing is left running
     clean(folder)
-    console = Console(width=None if sys.stdout.isatty() else 120)
+    console = Console(width=None if sys.stdout.isatty() else 160)
     Demo(folder, console, arguments.ingestion).show(keep=arguments.keep)
 
 

@@ -9,6 +9,7 @@ from typing import Any
 
 import requests
 
+from sandbox.content.harness import install
 from sandbox.workspace.kql import query
 from sandbox.workspace.query_api import HOSTS
 from sandbox.workspace.store import Workspace
@@ -56,6 +57,7 @@ def ask(folder: Path, text: str) -> tuple[list[str], list[tuple[Any, ...]]]:
     if not (folder / WORKSPACE).exists():
         raise NoSandboxError("There is no sandbox yet: run scripts/demo first.")
     with Workspace(folder / WORKSPACE) as workspace:
+        install(workspace)
         result = query(workspace, text)
     return [name for name, _ in result.columns], result.rows
 

@@ -25,6 +25,7 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 
 from sandbox.authority import Authority
 from sandbox.azurite import Azurite, forward
+from sandbox.content.harness import install
 from sandbox.docusign.service import DocuSign
 from sandbox.faults import Faults
 from sandbox.functions.host import FunctionHost
@@ -89,6 +90,7 @@ class Sandbox:
             lambda token: self.identity.valid(token, "https://vault.azure.net"),
         )
         self.workspace = Workspace(folder / "workspace.duckdb")
+        install(self.workspace)
         self.collector = DataCollector(self.workspace, self.workspace_id, [workspace_key])
         self.ingestion = LogsIngestion(
             self.workspace,

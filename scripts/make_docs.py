@@ -8,6 +8,7 @@ import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+from sandbox.content.docs import detections
 from scripts.settings_page import settings_page
 from shared.ingestion.columns import TABLES, TIME_FIELD, Field, Kind
 from shared.settings import SETTINGS
@@ -64,6 +65,7 @@ def _table(fields: tuple[Field, ...]) -> Iterator[str]:
 PAGES: dict[Path, Callable[[], str]] = {
     ROOT / "docs/tables.md": tables_page,
     ROOT / "docs/settings.md": settings_page,
+    ROOT / "docs/detections.md": detections,
 }
 
 

@@ -21,6 +21,8 @@ _LONG_NUMBER = re.compile(rb"(?:^|[-:,\[\s])\d{19}")
 """It may mean more than 64 bits, of which orjson makes a double: the last digits would be lost."""
 _DIGITS_AS_ZEROS = bytes(ord("0") if chr(byte) in "0123456789" else ord(" ") for byte in range(256))
 _LONG_ZEROS = b"0" * 19
+_STRETCH = 65_536
+"""Bytes that are searched at once, for a copy of the whole body would be one large block more."""
 
 _M_MMAP_THRESHOLD, _LARGE_BLOCK = -3, 1_000_000
 _M_ARENA_MAX, _ONE_HEAP = -8, 1
@@ -78,7 +80,9 @@ def _has_long_number(body: bytes) -> bool:
     The search by bytes comes first because almost no body has so many digits in a row: the expression alone
     takes longer than orjson takes to parse.
     """
-    return _LONG_ZEROS in body.translate(_DIGITS_AS_ZEROS) and bool(_LONG_NUMBER.search(body))
+    stretches = (body[at : at + _STRETCH + len(_LONG_ZEROS)] for at in range(0, len(body), _STRETCH))
+    may_have = any(_LONG_ZEROS in stretch.translate(_DIGITS_AS_ZEROS) for stretch in stretches)
+    return may_have and bool(_LONG_NUMBER.search(body))
 
 
 def dumps(value: Any) -> bytes:

@@ -24,7 +24,7 @@ SILENCE_SECONDS = 30.0
 WHOLE_SECONDS = 120.0
 """The longest that a whole request may take, so that a trickling peer cannot hold a run."""
 
-_CHUNK = 1_000_000
+_CHUNK = 256 * 1024
 """Bytes of an answer that are unpacked at once; requests' own 10 KB cost more than the decompression."""
 
 

@@ -120,8 +120,8 @@ def raised(bench: Bench, rule: Rule, scenario: Scenario) -> list[Incident]:
     coming = _prepared(bench, scenario)
     found: list[Incident] = []
     for now in _runs(rule, scenario, [arrival.ready for arrival in coming]):
-        due = [arrival for arrival in coming if arrival.at <= now]
-        coming = coming[len(due) :]
+        due = [arrival for arrival in coming if arrival.ready <= now]
+        coming = [arrival for arrival in coming if arrival.ready > now]
         _deliver(bench, scenario.table, due)
         bench.forget(now - rule.period)
         found += run(bench.workspace, rule, now)

@@ -1,8 +1,8 @@
 """The scheduler over a history: what the rules would have raised, had they been running all the time.
 
-A rule names the interval between its runs once, in `let Frequency = 5m;`, and asks what arrived in it. So one run
-with a longer interval answers for all the runs in between, and a week needs a few runs and not two thousand. What
-differs: several bursts of one user within a longer interval become one incident.
+A rule names the interval between its runs once, in `let Frequency = 1h;`, and asks what arrived in it. So one run
+with a longer interval answers for all the runs in between, and a week needs one run and not two hundred. What
+differs: several bursts of one user become one incident.
 """
 
 import re
@@ -44,21 +44,16 @@ class Incident:
     row: dict[str, Any]
 
 
-def incidents(
-    workspace: Workspace, since: datetime, until: datetime, step: timedelta | None = None
-) -> list[Incident]:
+def incidents(workspace: Workspace, since: datetime, until: datetime) -> list[Incident]:
     """Return what every rule raises on arrivals between two moments, in the order of time.
 
     Args:
         workspace: Its tables and stored functions; `hold_parsed` makes many runs fast.
         since: Before the first arrival that counts.
         until: The last arrival that counts.
-        step: How much one run answers for; all of it when absent.
     """
-    end, active = until + DELAY, rules()
-    step = step or end - since
-    moments = [end - number * step for number in range(-((since - end) // step))]
-    found = [one for rule in active for now in moments for one in run(workspace, rule, now, step)]
+    now = until + DELAY
+    found = [incident for rule in rules() for incident in run(workspace, rule, now, now - since)]
     return sorted(found, key=lambda incident: incident.when)
 
 

@@ -57,7 +57,7 @@ def test_there_are_the_rules_that_were_asked_for() -> None:
     [
         ({"id": "1"}, "id '1' is no GUID"),
         ({"severity": "Critical"}, "severity is 'Critical'"),
-        ({"queryPeriod": "3d"}, "needs a queryFrequency of 1h or more"),
+        ({"queryPeriod": "3d", "queryFrequency": "5m"}, "needs a queryFrequency of 1h or more"),
         ({"queryFrequency": "10m"}, "is not queryFrequency"),
         ({"queryPeriod": "4m"}, "is not within 5m and 14d"),
         ({"relevantTechniques": ["T1485"]}, "belongs to none of"),

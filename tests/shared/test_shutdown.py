@@ -106,8 +106,10 @@ def test_install_beside_the_main_thread(host_heard: list[int]) -> None:
     [
         ("os.kill(os.getpid(), signal.SIGTERM)", ""),
         (
-            "with shutdown.ends(stop, shutdown.deliver):"
-            " os.kill(os.getpid(), signal.SIGTERM); print(stop.wait(5), flush=True)",
+            (
+                "with shutdown.ends(stop, shutdown.deliver):"
+                " os.kill(os.getpid(), signal.SIGTERM); print(stop.wait(5), flush=True)"
+            ),
             "True",
         ),
     ],
