@@ -6,7 +6,7 @@ import json
 import signal
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -195,7 +195,7 @@ def figures_of(invocation: Invocation, opening: str = RUN_LINE) -> dict[str, obj
     return dict(json.loads(lines[-1].removeprefix(opening)))
 
 
-def as_table(title: str, columns: list[str], rows: list[tuple[object, ...]]) -> Table:
+def as_table(title: str, columns: list[str], rows: Sequence[tuple[object, ...]]) -> Table:
     """A result as a table for the terminal; numbers to the right."""
     table = Table(title=title, title_justify="left", title_style="bold", header_style="dim")
     numeric = [all(isinstance(row[i], int | float | None) for row in rows) for i in range(len(columns))]
