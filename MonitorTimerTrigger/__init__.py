@@ -2,10 +2,9 @@
 
 import azure.functions as func
 
-from shared import app, shutdown
+from shared import app
 
-app.set_up_logging()
-shutdown.install()
+app.set_up_process()
 
 
 def main(timer: func.TimerRequest) -> None:

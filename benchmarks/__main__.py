@@ -86,7 +86,7 @@ def run(sizes: Sizes, parts: str, console: Console) -> list[Result]:
 def main() -> int:
     """Read the command line and measure; 0 when every bound is kept."""
     parser = argparse.ArgumentParser(prog="scripts/bench", description=__doc__)
-    parser.add_argument("--quick", action="store_true", help="small sizes: two minutes instead of ten")
+    parser.add_argument("--quick", action="store_true", help="small sizes, and nothing is written")
     parser.add_argument("--parts", default="abcdef", help="only these parts, such as bc; nothing is written")
     parser.add_argument("--dry", action="store_true", help="write nothing")
     arguments = parser.parse_args()

@@ -9,7 +9,7 @@ Each layer imports only from those below it::
     checkpoint, dead_letters, directory_state, vault    state and secrets in Azure
     azure_calls, web                      one attempt at a call, and what its failure means
     answers, retry, budget, shutdown      policies: what to do about an answer, and for how long
-    settings, clouds, timestamps, lenient_json, errors
+    settings, clouds, timestamps, lenient_json, heap, errors
 """
 
 __version__ = "1.0.0"

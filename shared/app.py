@@ -10,7 +10,7 @@ from functools import lru_cache, partial
 
 from azure.storage.blob import ContainerClient
 
-from shared import health, shutdown
+from shared import health, heap, shutdown
 from shared.budget import Budget
 from shared.checkpoint import Checkpoint
 from shared.dead_letters import DeadLetters
@@ -205,6 +205,13 @@ def generations(settings: Settings, client: DocuSignClient, organizations: set[s
             "Set DOCUSIGN_ORGANIZATION_ID."
         )
     return [v2]
+
+
+def set_up_process() -> None:
+    """Prepare a worker, once, where it imports the function: its log, its shutdown, its heap."""
+    set_up_logging()
+    shutdown.install()
+    heap.bound()
 
 
 def set_up_logging() -> None:

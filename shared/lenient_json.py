@@ -5,8 +5,6 @@ characters, bytes that are no UTF-8) or rounds (integers beyond 64 bits) goes to
 reader, with odd numbers kept as their own text: one odd event must not block the page that it came with.
 """
 
-import contextlib
-import ctypes
 import json
 import math
 import re
@@ -23,25 +21,6 @@ _DIGITS_AS_ZEROS = bytes(ord("0") if chr(byte) in "0123456789" else ord(" ") for
 _LONG_ZEROS = b"0" * 19
 _STRETCH = 65_536
 """Bytes that are searched at once, for a copy of the whole body would be one large block more."""
-
-_M_MMAP_THRESHOLD, _LARGE_BLOCK = -3, 1_000_000
-_M_ARENA_MAX, _ONE_HEAP = -8, 1
-
-
-def _bound_the_heap() -> None:
-    """Have glibc return large blocks to the system at once, and keep one heap instead of one a thread.
-
-    orjson asks for 12 times the size of what it parses, 25 MB for a page. By itself glibc takes that as a reason
-    to carve blocks of up to 32 MB out of its heaps, each of which then grows to the size of several pages: the
-    worker reached 200 MB after 60 pages, and stays below 120 MB this way (malloc.h, mallopt(3)).
-    """
-    with contextlib.suppress(AttributeError, OSError, TypeError):  # musl, macOS, Windows: there is no mallopt
-        libc = ctypes.CDLL(None)
-        libc.mallopt(_M_MMAP_THRESHOLD, _LARGE_BLOCK)
-        libc.mallopt(_M_ARENA_MAX, _ONE_HEAP)
-
-
-_bound_the_heap()
 
 
 def _integer(text: str) -> int | str:

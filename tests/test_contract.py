@@ -68,7 +68,7 @@ LAYERS = (
     {"checkpoint", "dead_letters", "directory_state", "vault", "lease", "storage", "position", "identity"},
     {"azure_calls", "web"},
     {"answers", "retry", "budget", "shutdown"},
-    {"settings", "clouds", "timestamps", "lenient_json", "errors"},
+    {"settings", "clouds", "timestamps", "lenient_json", "heap", "errors"},
 )
 """As the docstring of `shared` draws them, with the modules that it does not name."""
 
