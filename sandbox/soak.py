@@ -168,7 +168,7 @@ class Soak:
         account.repeats_allowed = PAGE * (account.kills + ambiguous)
         account.out_of_order = sum(one > next_one for one, next_one in pairwise(first_seen))
         account.rows = self._number("DocuSignMonitor_CL | count")
-        account.rows_after_removal = self._number("DocuSignMonitor_CL | distinct eventId_g | count")
+        account.rows_after_removal = self._number("DocuSignMonitor | count")
         self._sandbox.faults.clear()
         account.dead_letters = len(dead_letters(self._sandbox))
         return account
