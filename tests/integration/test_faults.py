@@ -127,7 +127,7 @@ def test_a_service_that_is_down_for_the_whole_run_fails_it_and_keeps_the_cursor(
 
     assert not failed.succeeded
     assert failed.error
-    assert failed.seconds < 2 + 20 + 5
+    assert failed.seconds < 40
     assert before["cursor"] == after["cursor"]
     assert [] == record.ids or service == "storage"
 
@@ -142,7 +142,7 @@ def test_an_answer_that_never_comes_is_given_up(world: Sandbox, app: FunctionHos
         failed = short.fire(FUNCTION)
 
     assert not failed.succeeded
-    assert failed.seconds < 15
+    assert failed.seconds < 30
 
 
 @pytest.mark.parametrize("reset", [False, True])
@@ -174,5 +174,5 @@ def test_a_retry_after_beyond_the_run_ends_it_at_once(world: Sandbox, app: Funct
     failed = app.fire(FUNCTION)
 
     assert not failed.succeeded
-    assert failed.seconds < 5
+    assert failed.seconds < 20
     assert "429" in failed.error
