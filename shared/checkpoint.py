@@ -1,29 +1,15 @@
-"""The checkpoint: the saved position, fenced by its lease and its ETag.
+"""The checkpoint: the saved position, in the blob `checkpoint/<organization id or "default">.json`."""
 
-Blob `checkpoint/<organization id or "default">.json`. Only a runner that holds the lease and has read or
-written the blob's present version can save: two runners can never overwrite each other.
-"""
-
-from typing import Self
-
-from azure.core import MatchConditions
-from azure.core.exceptions import HttpResponseError, ResourceNotFoundError
 from azure.storage.blob import ContainerClient
 
-from shared.azure_calls import azure_call
-from shared.errors import LeaseLost, ServiceUnavailable, StorageRefused
-from shared.lease import Lease
+from shared.fenced_blob import FencedBlob
 from shared.position import Position, position_from_json
 from shared.retry import Retry
-from shared.storage import ROLE, make_container, refused
 
 PREFIX = "checkpoint/"
-_PRECONDITION = 412
-_FASTER = frozenset({409, 412})
-"""There is such a blob; 412 where storage first sees that it is leased."""
 
 
-class Checkpoint:
+class Checkpoint(FencedBlob):
     """One organization's position; a context manager that holds the lease.
 
     Args:
@@ -37,32 +23,7 @@ class Checkpoint:
     def __init__(
         self, container: ContainerClient, organization_id: str | None, start: Position, retry: Retry
     ) -> None:
-        self.name = f"{PREFIX}{organization_id or 'default'}.json"
-        self._container = container
-        self._blob = container.get_blob_client(self.name)
-        self._start = start
-        self._retry = retry
-        self._etag = ""
-        self._content = b""
-        self.lease = Lease(self._blob, retry, retry.budget.clock)
-
-    def __enter__(self) -> Self:
-        """Take the lease, creating the blob on the very first run.
-
-        Raises:
-            AlreadyRunning: Another run has it.
-            StorageRefused, ServiceUnavailable: Storage does not serve.
-        """
-        try:
-            self.lease.acquire()
-        except ResourceNotFoundError:
-            self._create()
-            self.lease.acquire()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        """Give the lease back. Nothing is saved here."""
-        self.lease.release()
+        super().__init__(container, f"{PREFIX}{organization_id or 'default'}.json", start.to_json(), retry)
 
     def read(self) -> Position:
         """The saved position.
@@ -70,91 +31,8 @@ class Checkpoint:
         Raises:
             StateError: It is unreadable, or a later version wrote it.
         """
-        self._content, self._etag = self._read()
-        return position_from_json(self._content, f"{self._container.container_name}/{self.name}")
+        return position_from_json(self.load(), f"{self._container.container_name}/{self.name}")
 
     def save(self, position: Position) -> None:
-        """Save the position; everything up to it was accepted.
-
-        Raises:
-            LeaseLost: Another runner has taken over; nothing was saved.
-            StorageRefused, ServiceUnavailable: Storage does not serve.
-        """
-        self.lease.ensure()
-        content = position.to_json()
-        if not self._saved(content):
-            self._agree_with_storage(content)
-        self._content = content
-
-    def _saved(self, content: bytes) -> bool:
-        """Whether the upload was taken; False when the blob is not as this run knows it."""
-        try:
-            self._etag = self._retry(lambda: self._upload(content))
-        except HttpResponseError as error:
-            if error.status_code == _PRECONDITION:
-                return False
-            raise refused(self.name, error) from None
-        return True
-
-    def _upload(self, content: bytes) -> str:
-        def upload() -> str:
-            properties = self._blob.upload_blob(
-                content,
-                overwrite=True,
-                lease=self.lease.fence,
-                etag=self._etag,
-                match_condition=MatchConditions.IfNotModified,
-            )
-            return whole_etag(properties.get("etag"), self.name)
-
-        return azure_call(self.name, upload, StorageRefused, f"{ROLE}.")
-
-    def _agree_with_storage(self, content: bytes) -> None:
-        """A save whose answer was lost or cut short is refused when repeated: its ETag is not known here.
-
-        What lies there tells whether it was ours. The lease is the fence that no one else can pass.
-        """
-        found, self._etag = self._read()
-        if found == content or (found == self._content and self._saved(content)):
-            return
-        raise LeaseLost(
-            f"The checkpoint {self.name} was changed by another run. This one stops; nothing was overwritten."
-        )
-
-    def _read(self) -> tuple[bytes, str]:
-        def download() -> tuple[bytes, str]:
-            stream = self._blob.download_blob()
-            content = stream.readall()
-            if len(content) != stream.size:
-                raise ServiceUnavailable(f"{self.name}: the answer is not the whole blob")
-            return content, whole_etag(stream.properties.etag, self.name)
-
-        try:
-            return self._retry(lambda: azure_call(self.name, download, StorageRefused, f"{ROLE}."))
-        except HttpResponseError as error:
-            raise refused(self.name, error) from None
-
-    def _create(self) -> None:
-        content = self._start.to_json()
-        self._retry(lambda: make_container(self._container))
-        try:
-            self._retry(
-                lambda: azure_call(
-                    self.name, lambda: self._blob.upload_blob(content), StorageRefused, f"{ROLE}."
-                )
-            )
-        except HttpResponseError as error:
-            if error.status_code in _FASTER:
-                return  # another first run was faster; its start counts
-            raise refused(self.name, error) from None
-
-
-def whole_etag(etag: object, name: str) -> str:
-    """The ETag of an answer.
-
-    Raises:
-        ServiceUnavailable: There is none, or half of one: the answer was cut short, or is not the service's.
-    """
-    if isinstance(etag, str) and etag.startswith('"') and etag.endswith('"') and len(etag) > len('""'):
-        return etag
-    raise ServiceUnavailable(f"{name}: the answer has no ETag")
+        """Save the position; everything up to it was accepted."""
+        self.store(position.to_json())

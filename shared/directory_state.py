@@ -5,21 +5,16 @@ is lost or unreadable, the next sweep is a full one. The lease on it is the swee
 """
 
 from dataclasses import asdict, dataclass, field, fields
-from typing import Any, Self
+from typing import Any
 
-from azure.core.exceptions import HttpResponseError, ResourceNotFoundError
 from azure.storage.blob import ContainerClient
 
 from shared import lenient_json
-from shared.azure_calls import azure_call
-from shared.errors import StorageRefused
-from shared.lease import Lease
+from shared.fenced_blob import FencedBlob
 from shared.retry import Retry
-from shared.storage import ROLE, make_container, refused
 
 PREFIX = "directory/"
 VERSION = 1
-_FASTER = frozenset({409, 412})
 
 Seen = dict[str, list[str]]
 """By a row's key: the hash of the row, and the names that a row about its deletion shows."""
@@ -84,7 +79,7 @@ def _snapshot(value: Any) -> Snapshot | None:
     return Snapshot(**value) if all(isinstance(entry, list) and entry for entry in entries) else None
 
 
-class StateBlob:
+class StateBlob(FencedBlob):
     """The state's blob; a context manager that holds its lease.
 
     Args:
@@ -94,68 +89,12 @@ class StateBlob:
     """
 
     def __init__(self, container: ContainerClient, organization_id: str | None, retry: Retry) -> None:
-        self.name = f"{PREFIX}{organization_id or 'default'}.json"
-        self._container = container
-        self._blob = container.get_blob_client(self.name)
-        self._retry = retry
-        self.lease = Lease(self._blob, retry, retry.budget.clock)
-
-    def __enter__(self) -> Self:
-        """Take the lease, creating the blob on the very first sweep.
-
-        Raises:
-            AlreadyRunning: Another sweep has it.
-            StorageRefused, ServiceUnavailable: Storage does not serve.
-        """
-        try:
-            self.lease.acquire()
-        except ResourceNotFoundError:
-            self._create()
-            self.lease.acquire()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        """Give the lease back. Nothing is saved here."""
-        self.lease.release()
+        super().__init__(container, f"{PREFIX}{organization_id or 'default'}.json", State().to_json(), retry)
 
     def read(self) -> State | None:
         """The state, or None when it is unreadable."""
-        try:
-            content = self._retry(
-                lambda: azure_call(
-                    self.name, lambda: self._blob.download_blob().readall(), StorageRefused, f"{ROLE}."
-                )
-            )
-        except HttpResponseError as error:
-            raise refused(self.name, error) from None
-        return state_from_json(content)
+        return state_from_json(self.load())
 
     def save(self, state: State) -> None:
-        """Save the state; only the holder of the lease can.
-
-        Raises:
-            LeaseLost: Another sweep has taken over; nothing was saved.
-        """
-        self.lease.ensure()
-        content = state.to_json()
-
-        def upload() -> object:
-            return self._blob.upload_blob(content, overwrite=True, lease=self.lease.fence)
-
-        try:
-            self._retry(lambda: azure_call(self.name, upload, StorageRefused, f"{ROLE}."))
-        except HttpResponseError as error:
-            raise refused(self.name, error) from None
-
-    def _create(self) -> None:
-        self._retry(lambda: make_container(self._container))
-        content = State().to_json()
-        try:
-            self._retry(
-                lambda: azure_call(
-                    self.name, lambda: self._blob.upload_blob(content), StorageRefused, f"{ROLE}."
-                )
-            )
-        except HttpResponseError as error:
-            if error.status_code not in _FASTER:
-                raise refused(self.name, error) from None
+        """Save the state; only the holder of the lease can."""
+        self.store(state.to_json())

@@ -1,0 +1,150 @@
+"""A blob of state that one runner at a time may change, fenced by its lease and its ETag.
+
+Only a runner that holds the lease and has read or written the blob's present version can save: two runners can
+never overwrite each other.
+"""
+
+from typing import Self
+
+from azure.core import MatchConditions
+from azure.core.exceptions import HttpResponseError, ResourceNotFoundError
+from azure.storage.blob import ContainerClient
+
+from shared.azure_calls import azure_call
+from shared.errors import LeaseLost, ServiceUnavailable, StorageRefused
+from shared.lease import Lease
+from shared.retry import Retry
+from shared.storage import ROLE, make_container, refused
+
+_PRECONDITION = 412
+_FASTER = frozenset({409, 412})
+"""There is such a blob; 412 where storage first sees that it is leased."""
+
+
+class FencedBlob:
+    """One blob; a context manager that holds its lease.
+
+    Args:
+        container: Where the state lies.
+        name: The blob's name.
+        first: What it holds on the very first run.
+        retry: Repeats what fails for a moment.
+    """
+
+    def __init__(self, container: ContainerClient, name: str, first: bytes, retry: Retry) -> None:
+        self.name = name
+        self._container = container
+        self._blob = container.get_blob_client(name)
+        self._first = first
+        self._retry = retry
+        self._etag = ""
+        self._content = b""
+        self.lease = Lease(self._blob, retry, retry.budget.clock)
+
+    def __enter__(self) -> Self:
+        """Take the lease, creating the blob on the very first run.
+
+        Raises:
+            AlreadyRunning: Another run has it.
+            StorageRefused, ServiceUnavailable: Storage does not serve.
+        """
+        try:
+            self.lease.acquire()
+        except ResourceNotFoundError:
+            self._create()
+            self.lease.acquire()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Give the lease back. Nothing is saved here."""
+        self.lease.release()
+
+    def load(self) -> bytes:
+        """What the blob holds, whole.
+
+        Raises:
+            StorageRefused, ServiceUnavailable: Storage does not serve.
+        """
+        self._content, self._etag = self._read()
+        return self._content
+
+    def store(self, content: bytes) -> None:
+        """Put the content in place of what was last loaded or stored.
+
+        Raises:
+            LeaseLost: Another runner has taken over; nothing was saved.
+            StorageRefused, ServiceUnavailable: Storage does not serve.
+        """
+        self.lease.ensure()
+        if not self._saved(content):
+            self._agree_with_storage(content)
+        self._content = content
+
+    def _saved(self, content: bytes) -> bool:
+        """Whether the upload was taken; False when the blob is not as this run knows it."""
+        try:
+            self._etag = self._retry(lambda: self._upload(content))
+        except HttpResponseError as error:
+            if error.status_code == _PRECONDITION:
+                return False
+            raise refused(self.name, error) from None
+        return True
+
+    def _upload(self, content: bytes) -> str:
+        def upload() -> str:
+            properties = self._blob.upload_blob(
+                content,
+                overwrite=True,
+                lease=self.lease.fence,
+                etag=self._etag,
+                match_condition=MatchConditions.IfNotModified,
+            )
+            return whole_etag(properties.get("etag"), self.name)
+
+        return azure_call(self.name, upload, StorageRefused, f"{ROLE}.")
+
+    def _agree_with_storage(self, content: bytes) -> None:
+        """A save whose answer was lost or cut short is refused when repeated: its ETag is not known here.
+
+        What lies there tells whether it was ours. The lease is the fence that no one else can pass.
+        """
+        found, self._etag = self._read()
+        if found == content or (found == self._content and self._saved(content)):
+            return
+        raise LeaseLost(f"{self.name} was changed by another run. This one stops; nothing was overwritten.")
+
+    def _read(self) -> tuple[bytes, str]:
+        def download() -> tuple[bytes, str]:
+            stream = self._blob.download_blob()
+            content = stream.readall()
+            if len(content) != stream.size:
+                raise ServiceUnavailable(f"{self.name}: the answer is not the whole blob")
+            return content, whole_etag(stream.properties.etag, self.name)
+
+        try:
+            return self._retry(lambda: azure_call(self.name, download, StorageRefused, f"{ROLE}."))
+        except HttpResponseError as error:
+            raise refused(self.name, error) from None
+
+    def _create(self) -> None:
+        self._retry(lambda: make_container(self._container))
+        try:
+            self._retry(
+                lambda: azure_call(
+                    self.name, lambda: self._blob.upload_blob(self._first), StorageRefused, f"{ROLE}."
+                )
+            )
+        except HttpResponseError as error:
+            if error.status_code not in _FASTER:  # another first run may be faster: its content counts
+                raise refused(self.name, error) from None
+
+
+def whole_etag(etag: object, name: str) -> str:
+    """The ETag of an answer.
+
+    Raises:
+        ServiceUnavailable: There is none, or half of one: the answer was cut short, or is not the service's.
+    """
+    if isinstance(etag, str) and etag.startswith('"') and etag.endswith('"') and len(etag) > len('""'):
+        return etag
+    raise ServiceUnavailable(f"{name}: the answer has no ETag")
