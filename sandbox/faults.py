@@ -29,6 +29,11 @@ Kind = Literal[
     "delay",  # an ordinary answer after `seconds`
 ]
 
+AMBIGUOUS: tuple[Kind, ...] = ("accept_then_reset", "reset_mid", "truncate", "malformed", "gzip_cut")
+"""After these the service has done its work, and the client cannot know."""
+SPOILED: tuple[Kind, ...] = ("html", "reset", *AMBIGUOUS)
+"""The ways to spoil an answer that cost a client no long wait."""
+
 _PAGE = b"<!DOCTYPE html><html><head><title>Sign in</title></head><body>Sign in to continue.</body></html>"
 _FLUSH_SECONDS = 0.05
 

@@ -25,7 +25,7 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, Ti
 
 from sandbox.bounce import MOMENTS, Bouncer
 from sandbox.demo import FUNCTION, TERMINATED
-from sandbox.faults import Fault, Kind
+from sandbox.faults import AMBIGUOUS, SPOILED, Fault
 from sandbox.functions.host import FunctionHost
 from sandbox.functions.process import WorkerDied
 from sandbox.source import empty_organization, numbered_events
@@ -33,15 +33,6 @@ from sandbox.state import dead_letters, end_lease
 from sandbox.workspace.kql import query
 from sandbox.world import Sandbox
 
-SPOILED: tuple[Kind, ...] = (
-    "html",
-    "reset",
-    "accept_then_reset",
-    "reset_mid",
-    "truncate",
-    "malformed",
-    "gzip_cut",
-)
 STATUSES = (408, 429, 500, 502, 503)
 PAGE = 2_000
 RUN_SECONDS = "8"
@@ -159,8 +150,7 @@ class Soak:
         account = self._account
         first_seen = list(dict.fromkeys(self._arrived))
         ambiguous = sum(
-            hit.kind in SPOILED and hit.kind not in {"html", "reset"} and "opinsights" in hit.host
-            for hit in self._sandbox.faults.hits
+            hit.kind in AMBIGUOUS and "opinsights" in hit.host for hit in self._sandbox.faults.hits
         )
         account.faulty_answers = len(self._sandbox.faults.hits)
         account.lost = account.events - len(first_seen)

@@ -13,7 +13,6 @@ production ones: nothing in the connector knows of the sandbox.
 import base64
 import secrets
 import uuid
-from collections.abc import Iterable
 from contextlib import ExitStack
 from datetime import UTC, datetime
 from pathlib import Path
@@ -206,8 +205,3 @@ def private_pem(key: rsa.RSAPrivateKey) -> str:
         serialization.PrivateFormat.TraditionalOpenSSL,
         serialization.NoEncryption(),
     ).decode()
-
-
-def incident_names(organization: Organization) -> Iterable[str]:
-    """The names of what was planted in the organization's history."""
-    return (incident.name for incident in organization.incidents)

@@ -3,8 +3,6 @@
 from collections import Counter
 from typing import Any
 
-import orjson
-
 from sandbox.demo import FUNCTION, figures_of
 from sandbox.functions.host import FunctionHost
 from sandbox.workspace.kql import query
@@ -41,8 +39,3 @@ def fire(host: FunctionHost) -> dict[str, Any]:
 def records(sandbox: Sandbox, kql: str) -> list[dict[str, Any]]:
     """The rows of a query."""
     return query(sandbox.workspace, kql).records()
-
-
-def as_text(value: object) -> str:
-    """A value as compact JSON text."""
-    return orjson.dumps(value).decode()
