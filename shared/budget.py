@@ -35,6 +35,7 @@ class Budget:
         self.clock = clock
         self.stop = stop or threading.Event()
         self._wait = wait
+        self._seconds = seconds
         self._start = clock()
         self._end = self._start + seconds
 
@@ -55,6 +56,15 @@ class Budget:
     def beside(self, seconds: float) -> "Budget":
         """Another budget on the same clock, for what must be done when this one is used up."""
         return Budget(seconds, clock=self.clock, wait=self._wait)
+
+    def share(self, share: float, least: float) -> "Budget":
+        """Another budget beside this one: a share of all of its time, out of what is left, and some at least.
+
+        Args:
+            share: Between 0 and 1.
+            least: Seconds that are had even where this budget is used up.
+        """
+        return self.beside(min(share * self._seconds, max(least, self.remaining)))
 
     def sleep(self, seconds: float) -> None:
         """Wait; return early when the run is asked to stop."""

@@ -253,6 +253,7 @@ _NEEDED_BY_ROAD = {
 class Settings:
     """All settings, checked; addresses have no trailing slash."""
 
+    environment: str
     integration_key: str
     user_id: str
     organization_id: str | None
@@ -321,6 +322,7 @@ def _settings(value: Mapping[str, str]) -> Settings:
         return (value[name] or default).rstrip("/")
 
     return Settings(
+        environment=value["DOCUSIGN_ENVIRONMENT"],
         integration_key=value["DOCUSIGN_INTEGRATION_KEY"],
         user_id=value["DOCUSIGN_USER_ID"],
         organization_id=value["DOCUSIGN_ORGANIZATION_ID"].lower() or None,

@@ -11,14 +11,16 @@ class BatchRefused(Exception):
 
     Attributes:
         status: The HTTP status.
-        once: Whether only one halving may be tried, because the cause may also be a wrong address.
         sentence: What the service says, for a dead letter's reason.
+        code: The service's own word for it; empty where it gave none.
+        once: Whether only one halving may be tried, because the cause may also be a wrong address.
     """
 
-    def __init__(self, status: int, sentence: str, *, once: bool = False) -> None:
+    def __init__(self, status: int, sentence: str, *, code: str = "", once: bool = False) -> None:
         super().__init__(sentence)
         self.status = status
         self.sentence = sentence
+        self.code = code
         self.once = once
 
 
