@@ -190,7 +190,7 @@ class Doctor:
     def _check_token(self) -> str:
         """A refusal for want of consent also means that key, ids and clock are right."""
         try:
-            self._parts.tokens.token(self._retry)
+            self._parts.tokens.read(self._retry)
         except DocuSignRefused as error:
             self._consent = error
         except OperatorError as error:
@@ -208,7 +208,7 @@ class Doctor:
             raise self._consent
         if self._environ.get(DIRECTORY_SWITCH, "").lower() not in ("false", "0"):
             return f"given for {MONITOR_SCOPES}"
-        self._tokens(self._parts, DIRECTORY_SCOPES).token(self._retry)
+        self._tokens(self._parts, DIRECTORY_SCOPES).read(self._retry)
         return f"given for {DIRECTORY_SCOPES}"
 
     def _check_organization(self) -> str:

@@ -27,6 +27,7 @@ from shared.ingestion.delivery import Delivery
 from shared.ingestion.logs_ingestion import LogsIngestion
 from shared.ingestion.monitor_token import MonitorToken
 from shared.ingestion.transports import pooled
+from shared.owner import owner_of
 from shared.position import Position
 from shared.retry import Retry
 from shared.run import ALREADY_RUNNING, FAILED, Progress, carry
@@ -95,7 +96,7 @@ def run_monitor(environ: Mapping[str, str] = os.environ) -> health.Figures:
             run.report(run.figures(FAILED, error))
             raise
         finally:
-            run.retry.budget.stop.set()  # a fetch that nobody waits for any more ends too
+            run.retry.budget.end()  # a fetch that nobody waits for any more ends too
 
 
 class MonitorRun:
@@ -110,13 +111,18 @@ class MonitorRun:
         self._ingestion = self._road(self.retry)
         start = iso_utc(start_moment(settings.start, datetime.now(UTC)))
         self._checkpoint = Checkpoint(
-            parts.container, settings.organization_id, Position(start, "", start), self.retry
+            parts.container,
+            settings.organization_id,
+            Position(start, "", start),
+            self.retry,
+            owner_of(settings),
         )
         self._delivery = Delivery(
             self._ingestion,
             settings.log_type,
             DeadLetters(parts.container, self.retry),
             self._checkpoint.lease.ensure,
+            self.retry.budget,
         )
         self._last_event_time = ""
 
@@ -134,7 +140,7 @@ class MonitorRun:
     def figures(self, outcome: str, error: Exception | None = None) -> health.Figures:
         """The run's figures so far."""
         counts = self._delivery.counts
-        notes = [*self._progress.notes, *([health.describe(error)] if error else [])]
+        notes = [*self._progress.notes, *counts.notes(), *([health.describe(error)] if error else [])]
         return health.Figures(
             runId=self._id,
             outcome=outcome,
@@ -177,7 +183,7 @@ def open_road(settings: Settings, parts: Process, retry: Retry) -> Ingestion:
 def open_stream(settings: Settings, parts: Process, retry: Retry) -> EventStream:
     """DocuSign's events; userinfo is asked once a process where no organization is set."""
     client = DocuSignClient(parts.tokens, parts.to_docusign, retry)
-    pace = Pace(settings.page_interval, retry.budget.sleep, retry.budget.clock)
+    pace = Pace(settings.page_interval, retry.budget.pause, retry.budget.clock)
     known = parts.organizations
     if settings.monitor_api != V2 and not known:
         known |= find_organizations(client, settings.auth_url)

@@ -13,10 +13,13 @@ from azure.core.exceptions import (
     ServiceRequestError,
     ServiceResponseError,
 )
+from azure.core.pipeline.transport import RequestsTransport
+from urllib3.exceptions import LocationParseError
 
-from shared.budget import within
+from shared.deadline import deadline
 from shared.errors import ConnectorError, OperatorError, ServiceUnavailable
-from shared.web import Answer
+from shared.network import network_error
+from shared.web import Answer, make_session
 
 T = TypeVar("T")
 
@@ -24,6 +27,11 @@ ATTEMPT_SECONDS = 30.0
 NO_RETRIES: Final[dict[str, Any]] = {"retry_total": 0, "connection_timeout": 10, "read_timeout": 20}
 _ERRORS = 400
 TRANSIENT = frozenset({408, 429, 500, 502, 503, 504})
+
+
+def azure_transport() -> RequestsTransport:
+    """What an Azure client sends its requests by, so that they keep to the deadline of `azure_call`."""
+    return RequestsTransport(session=make_session(), session_owner=False)
 
 
 def azure_call(
@@ -46,17 +54,24 @@ def azure_call(
         ServiceUnavailable: The service or the network failed; trying again may help.
         HttpResponseError: A status that the caller knows better (404, 409, 412).
         OperatorError: Of the class `refused`: no identity, no role, a firewall.
+        NetworkRefused: The way to the service is closed for a reason that lasts.
     """
     try:
-        return within(seconds, call)
+        with deadline(seconds):
+            return call()
     except ClientAuthenticationError:
         raise refused(f"{what}: the identity was refused. {cure}") from None
     except HttpResponseError as error:
         raise _translated(error, what, refused, cure) from None
     except ConnectorError:
         raise
-    except (ServiceRequestError, ServiceResponseError, TimeoutError) as error:
-        raise ServiceUnavailable(f"{what}: no whole answer ({type(error).__name__})") from None
+    except (
+        ServiceRequestError,
+        ServiceResponseError,
+        OSError,
+        LocationParseError,
+    ) as error:
+        raise network_error(what, error) from None
     except Exception as error:  # noqa: BLE001 - the SDKs stumble in many ways over HTML or half a body
         raise ServiceUnavailable(
             f"{what}: the answer is not the service's ({type(error).__name__})"

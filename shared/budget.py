@@ -4,7 +4,6 @@ import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import Future
-from concurrent.futures import TimeoutError as FutureTimeoutError
 from typing import TypeVar
 
 T = TypeVar("T")
@@ -12,6 +11,10 @@ Clock = Callable[[], float]
 
 SHORTEST_ATTEMPT = 5.0
 """Seconds that any single call may take, however little is left of the run."""
+
+
+class RunOver(Exception):
+    """The run was asked to stop, or has ended: what was to be done next is not begun."""
 
 
 class Budget:
@@ -22,6 +25,9 @@ class Budget:
         clock: Seconds on a clock that never goes back.
         stop: Set from outside (by SIGTERM) to end the run after the page in hand.
         wait: Sleeps for some seconds, or until the event it is given is set.
+
+    Attributes:
+        ended: Set when the run is over: a fetch that is still under way ends too.
     """
 
     def __init__(
@@ -34,6 +40,7 @@ class Budget:
     ) -> None:
         self.clock = clock
         self.stop = stop or threading.Event()
+        self.ended = threading.Event()
         self._wait = wait
         self._seconds = seconds
         self._start = clock()
@@ -71,6 +78,21 @@ class Budget:
         if seconds > 0:
             self._wait(self.stop, seconds)
 
+    def pause(self, seconds: float) -> None:
+        """Wait before something new is begun.
+
+        Raises:
+            RunOver: The run was asked to stop meanwhile: it must not be begun.
+        """
+        self.sleep(seconds)
+        if self.stop.is_set():
+            raise RunOver
+
+    def end(self) -> None:
+        """End all that still goes on in this run."""
+        self.stop.set()
+        self.ended.set()
+
 
 def in_background(call: Callable[[], T]) -> Future[T]:
     """Start a call in a daemon thread, which a dying process does not wait for."""
@@ -84,18 +106,3 @@ def in_background(call: Callable[[], T]) -> Future[T]:
 
     threading.Thread(target=work, daemon=True).start()
     return future
-
-
-def within(seconds: float, call: Callable[[], T]) -> T:
-    """The call's result, or TimeoutError after so many seconds.
-
-    A read timeout starts again with each byte: against a peer that trickles, only the whole call can be
-    bounded. The call that is given up goes on in its thread, and what it brings is thrown away.
-    """
-    future = in_background(call)
-    try:
-        return future.result(seconds)
-    except FutureTimeoutError:
-        if future.done():
-            return future.result()
-        raise TimeoutError(f"no whole answer within {seconds:.0f} s") from None

@@ -1,13 +1,14 @@
 """Events that the workspace does not take, kept whole.
 
 Blob `dead-letters/<yyyy>/<mm>/<dd>/<event id or hash>.json`: `{"reason","status","event","cursor","at"}` in
-plain ASCII, so that it can hold what no UTF-8 text can (lone surrogates).
+plain ASCII, so that it can hold what no UTF-8 text can (lone surrogates). What was kept without being looked
+through is `page-<hash>.json`, with `"events"`, a list, in place of `"event"`.
 """
 
 import hashlib
 import json
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -46,14 +47,23 @@ class DeadLetters:
         """
         at = self._now()
         letter = {"reason": reason, "status": status, "event": event, "cursor": cursor, "at": iso_utc(at)}
-        folder = f"{PREFIX}{at:%Y/%m/%d}/"
-        digest = hashlib.sha256(_encoded(event)).hexdigest()
+        folder, digest = _folder(at), _digest(event)
         identifier = event.get("eventId") if isinstance(event, dict) else None
         if isinstance(identifier, str) and _SAFE_ID.fullmatch(identifier):
             name = f"{folder}{identifier}.json"
             if self._put(name, letter) or self._holds(name, event):
                 return
         self._put(f"{folder}{digest}.json", letter)
+
+    def write_page(self, events: Sequence[Any], *, reason: str, status: int, cursor: str) -> None:
+        """Keep events as they are, in one blob; the same ones are not kept twice.
+
+        Raises:
+            StorageRefused, ServiceUnavailable: They could not be kept; the page must not be passed.
+        """
+        at, kept = self._now(), list(events)
+        letter = {"reason": reason, "status": status, "events": kept, "cursor": cursor, "at": iso_utc(at)}
+        self._put(f"{_folder(at)}page-{_digest(kept)}.json", letter)
 
     def _put(self, name: str, letter: dict[str, Any]) -> bool:
         """Whether the blob was written; False when there is one of that name."""
@@ -79,6 +89,14 @@ class DeadLetters:
             return bool(_encoded(json.loads(content)["event"]) == _encoded(event))
         except (HttpResponseError, ValueError, KeyError, TypeError):
             return False  # whatever is there, it is not this event
+
+
+def _folder(at: datetime) -> str:
+    return f"{PREFIX}{at:%Y/%m/%d}/"
+
+
+def _digest(value: Any) -> str:
+    return hashlib.sha256(_encoded(value)).hexdigest()
 
 
 def _encoded(value: Any) -> bytes:

@@ -9,6 +9,7 @@
     │   ├── StorageRefused        the storage account refuses
     │   ├── StateError            a blob of state is unreadable, or newer than this version
     │   ├── IngestionRefused      the workspace refuses the way it is called
+    │   ├── NetworkRefused        the way to a service is closed: a certificate, a proxy, an address, a CA file
     │   └── NothingThere          DocuSign has nothing at an address: `auto` goes on to the other generation
     ├── DocuSignRefused           a DocuSign administrator must act; retrying cannot help
     │   └── CursorRefused         DocuSign does not take the cursor: the run recovers by itself
@@ -55,6 +56,10 @@ class StateError(OperatorError):
 
 class IngestionRefused(OperatorError):
     """The workspace refuses for a reason that lies in the configuration."""
+
+
+class NetworkRefused(OperatorError):
+    """The way to a service is closed for a reason that lasts: a certificate, a proxy's login, an address."""
 
 
 class NothingThere(OperatorError):

@@ -9,7 +9,7 @@ from azure.core.rest import HttpRequest, HttpResponse
 from azure.identity import DefaultAzureCredential, ManagedIdentityCredential
 
 from shared import lenient_json
-from shared.azure_calls import NO_RETRIES, TRANSIENT
+from shared.azure_calls import NO_RETRIES, TRANSIENT, azure_transport
 
 
 def make_credential(client_id: str | None, authority: str) -> TokenCredential:
@@ -20,7 +20,12 @@ def make_credential(client_id: str | None, authority: str) -> TokenCredential:
         authority: The sign-in host of the cloud.
     """
     if "IDENTITY_ENDPOINT" in os.environ:
-        return ManagedIdentityCredential(client_id=client_id, raw_response_hook=_raise_outage, **NO_RETRIES)
+        return ManagedIdentityCredential(
+            client_id=client_id,
+            raw_response_hook=_raise_outage,
+            transport=azure_transport(),
+            **NO_RETRIES,
+        )
     return DefaultAzureCredential(authority=authority, exclude_managed_identity_credential=True)
 
 

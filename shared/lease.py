@@ -14,7 +14,14 @@ from azure.core.exceptions import HttpResponseError, ResourceNotFoundError
 from azure.storage.blob import BlobClient, BlobLeaseClient
 
 from shared.azure_calls import ATTEMPT_SECONDS, azure_call
-from shared.errors import AlreadyRunning, ConnectorError, LeaseLost, ServiceUnavailable, StorageRefused
+from shared.errors import (
+    AlreadyRunning,
+    ConnectorError,
+    LeaseLost,
+    OperatorError,
+    ServiceUnavailable,
+    StorageRefused,
+)
 from shared.retry import Retry
 from shared.storage import ROLE, refused
 
@@ -135,5 +142,5 @@ class Lease:
                 self._renewed = asked
             except HttpResponseError:
                 self._lost = True
-            except (ServiceUnavailable, StorageRefused):
+            except (ServiceUnavailable, OperatorError):
                 return  # not lost yet; the next renewal may come through

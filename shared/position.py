@@ -1,17 +1,24 @@
 """Where the connector stands in DocuSign's stream, and how that is written down.
 
-The form of the checkpoint's blob: `{"version":1,"cursor","api","savedAt","lastEvent":{"eventId","timestamp"}}`.
+The form of the checkpoint's blob: `{"version":1,"environment","userId","cursor","api","savedAt",
+"lastEvent":{"eventId","timestamp"}}`, and what a lost or unmoved cursor needs: `"origin"`, `"recent"`, `"delivered"`.
 """
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from itertools import islice
 from typing import Any
 
 import orjson
 
 from shared import lenient_json
 from shared.errors import StateError
+from shared.timestamps import iso_utc, normalise, parse
 
 VERSION = 1
+RECENT = 5
+"""Times of so many events are kept: the one in the middle is right where two of them are odd."""
 
 
 @dataclass(frozen=True)
@@ -24,6 +31,10 @@ class Position:
         saved_at: When it was saved, ISO 8601 UTC.
         last_event_id: The last delivered event's id, or None.
         last_event_time: The last delivered event's time as DocuSign gave it, or None.
+        delivered: How many events after the cursor were delivered all the same, the last of them `last_event_id`:
+            DocuSign gave them without moving its cursor.
+        origin: The ISO date-time at which the stream was begun, or taken up again; empty when unknown.
+        recent: The times of the last delivered events, as DocuSign gave them, at most five.
     """
 
     cursor: str
@@ -31,18 +42,80 @@ class Position:
     saved_at: str
     last_event_id: str | None = None
     last_event_time: str | None = None
+    delivered: int = 0
+    origin: str = ""
+    recent: tuple[str, ...] = ()
+
+    def fields(self) -> dict[str, Any]:
+        """The blob's fields; what is not known is left out, but for the last event."""
+        return {
+            "version": VERSION,
+            "cursor": self.cursor,
+            "api": self.api,
+            "savedAt": self.saved_at,
+            "lastEvent": {"eventId": self.last_event_id, "timestamp": self.last_event_time},
+            **({"delivered": self.delivered} if self.delivered else {}),
+            **({"origin": self.origin} if self.origin else {}),
+            **({"recent": self.recent} if self.recent else {}),
+        }
 
     def to_json(self) -> bytes:
         """The blob's content; an event's id may hold what no UTF-8 text can."""
-        return lenient_json.dumps(
-            {
-                "version": VERSION,
-                "cursor": self.cursor,
-                "api": self.api,
-                "savedAt": self.saved_at,
-                "lastEvent": {"eventId": self.last_event_id, "timestamp": self.last_event_time},
-            }
+        return lenient_json.dumps(self.fields())
+
+    def behind(self, events: Sequence[Any], sent: str, end_cursor: str, api: str) -> "Position":
+        """The position behind a page.
+
+        Args:
+            events: What the page brought, in order.
+            sent: The cursor that asked for it: this position's, or a date-time where the stream was taken up.
+            end_cursor: Where the next page starts.
+            api: The generation that gave it.
+        """
+        times = _last_times(self.undelivered(events, sent))
+        known = next((n for n in range(len(events), 0, -1) if _identifier(events[n - 1])), 0)
+        unmoved = end_cursor == sent
+        return Position(
+            end_cursor,
+            api,
+            iso_utc(datetime.now(UTC)),
+            _identifier(events[known - 1]) if known else self.last_event_id,
+            times[-1] if times else self.last_event_time,
+            delivered=(known or self.delivered) if unmoved else 0,
+            origin=sent if parse(sent) else self.origin,
+            recent=(*(self.recent if sent == self.cursor else ()), *times)[-RECENT:],
         )
+
+    def is_another_than(self, saved: "Position") -> bool:
+        """Whether there is something to save: when it was saved alone is nothing."""
+        return replace(self, saved_at="") != replace(saved, saved_at="")
+
+    def undelivered(self, events: Sequence[Any], sent: str) -> Sequence[Any]:
+        """Those of a page's events that were not delivered before, with the cursor that did not move.
+
+        Where the page does not begin with what was delivered any more, all of it counts as new: a repeated event
+        is removed by its id, a lost one would be gone.
+        """
+        known = self.last_event_id is not None and 0 < self.delivered <= len(events)
+        if sent == self.cursor and known and _identifier(events[self.delivered - 1]) == self.last_event_id:
+            return events[self.delivered :]
+        return events
+
+
+def _identifier(event: Any) -> str | None:
+    return _text(event.get("eventId")) if isinstance(event, dict) else None
+
+
+def _last_times(events: Sequence[Any]) -> list[str]:
+    """The readable times of the last events that have one, in the events' order; the whole page is not looked at."""
+    dated = (time for event in reversed(events) if (time := _time(event)))
+    return list(islice(dated, RECENT))[::-1]
+
+
+def _time(event: Any) -> str | None:
+    """The event's time, where it is readable."""
+    when = _text(event.get("timestamp")) if isinstance(event, dict) else None
+    return when if when and normalise(when) else None
 
 
 def position_from_json(content: bytes, blob: str) -> Position:
@@ -72,7 +145,17 @@ def position_from_json(content: bytes, blob: str) -> Position:
     if not (isinstance(cursor, str) and cursor and isinstance(api, str) and isinstance(saved_at, str)):
         raise StateError(f"The checkpoint {blob} has no cursor. {cure}.")
     last = last if isinstance(last, dict) else {}
-    return Position(cursor, api, saved_at, _text(last.get("eventId")), _text(last.get("timestamp")))
+    delivered, recent = value.get("delivered"), value.get("recent")
+    return Position(
+        cursor,
+        api,
+        saved_at,
+        _text(last.get("eventId")),
+        _text(last.get("timestamp")),
+        delivered if isinstance(delivered, int) else 0,
+        _text(value.get("origin")) or "",
+        tuple(time for time in recent if _text(time)) if isinstance(recent, list) else (),
+    )
 
 
 def _text(value: Any) -> str | None:

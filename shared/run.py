@@ -14,15 +14,13 @@ fetched, and never more than these two are held.
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime
+from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, Protocol
 
-from shared.budget import Budget, in_background
+from shared.budget import Budget, RunOver, in_background
 from shared.docusign.monitor import Page
 from shared.position import Position
-from shared.timestamps import iso_utc, normalise
 
 CAUGHT_UP, OUT_OF_BUDGET, FAILED = "caught-up", "budget", "failed"
 ALREADY_RUNNING = "already-running"
@@ -33,6 +31,10 @@ EMPTY_PAGES = 3
 QUOTA_LOW = (
     "The account's DocuSign API calls for this hour are nearly used up by all of its apps: the run ends early "
     "and leaves them the rest; the next run goes on"
+)
+UNMOVED = (
+    "DocuSign gave {events} events and the cursor that it was asked with; {known} of them were delivered before "
+    "and are passed over"
 )
 
 
@@ -75,21 +77,28 @@ def carry(
     Raises:
         ConnectorError: Something failed for good; what was accepted before is saved.
     """
-    meter = Meter(budget)
-    page, empty_pages = meter.fetch(source, position), 0
+    meter, empty_pages = Meter(budget), 0
+    upcoming = in_background(partial(meter.fetch, source, position))
     while True:
+        try:
+            budget.pause(0.0)
+            page = upcoming.result()
+        except RunOver:
+            progress.outcome = OUT_OF_BUDGET
+            return
         empty_pages = 0 if page.events else empty_pages + 1
         outcome = ending(page, empty_pages, meter)
         following = next_position(position, page)
-        upcoming = None if outcome else in_background(partial(meter.fetch, source, following))
+        if not outcome:
+            upcoming = in_background(partial(meter.fetch, source, following))
         with meter.shipping():
-            sink.ship(page.events, page.sent)
-            if (following.cursor, following.api) != (position.cursor, position.api):
+            sink.ship(position.undelivered(page.events, page.sent), page.sent)
+            if following.is_another_than(position):
                 saves.save(following)
-        note(progress, page, outcome)
-        if upcoming is None:
+        note(progress, position, page, outcome)
+        if outcome:
             return
-        position, page = following, upcoming.result()
+        position = following
 
 
 class Meter:
@@ -129,33 +138,19 @@ def ending(page: Page, empty_pages: int, meter: Meter) -> str:
 
 def next_position(position: Position, page: Page) -> Position:
     """The position behind a page."""
-    last = next((event for event in reversed(page.events) if _has_time(event)), None)
-    saved_at = iso_utc(datetime.now(UTC))
-    if last is None:
-        return replace(position, cursor=page.end_cursor, api=page.api, saved_at=saved_at)
-    identifier = last.get("eventId")
-    return Position(
-        page.end_cursor,
-        page.api,
-        saved_at,
-        identifier if isinstance(identifier, str) else None,
-        last["timestamp"],
-    )
+    return position.behind(page.events, page.sent, page.end_cursor, page.api)
 
 
-def note(progress: Progress, page: Page, outcome: str) -> None:
+def note(progress: Progress, position: Position, page: Page, outcome: str) -> None:
     """Count a page that was shipped and saved, and keep what a person should know of it."""
     progress.pages += 1
     progress.api = page.api
     if page.warning:
         progress.notes.append(page.warning)
+    if page.events and page.is_last:
+        known = len(page.events) - len(position.undelivered(page.events, page.sent))
+        progress.notes.append(UNMOVED.format(events=len(page.events), known=known))
     if outcome == OUT_OF_BUDGET and page.quota_low:
         progress.notes.append(QUOTA_LOW)
     if outcome:
         progress.outcome = outcome
-
-
-def _has_time(event: Any) -> bool:
-    return (
-        isinstance(event, dict) and isinstance(when := event.get("timestamp"), str) and bool(normalise(when))
-    )

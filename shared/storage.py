@@ -4,7 +4,7 @@ from azure.core.credentials import TokenCredential
 from azure.core.exceptions import HttpResponseError, ResourceExistsError
 from azure.storage.blob import ContainerClient
 
-from shared.azure_calls import NO_RETRIES, azure_call
+from shared.azure_calls import NO_RETRIES, azure_call, azure_transport
 from shared.errors import StorageRefused
 from shared.settings import Settings
 
@@ -22,9 +22,13 @@ def open_container(settings: Settings, credential: TokenCredential) -> Container
     """
     name = settings.state_container
     if settings.storage_connection is None:
-        return ContainerClient(settings.blob_service_url, name, credential=credential, **NO_RETRIES)
+        return ContainerClient(
+            settings.blob_service_url, name, credential=credential, transport=azure_transport(), **NO_RETRIES
+        )
     try:
-        return ContainerClient.from_connection_string(settings.storage_connection, name, **NO_RETRIES)
+        return ContainerClient.from_connection_string(
+            settings.storage_connection, name, transport=azure_transport(), **NO_RETRIES
+        )
     except ValueError:
         raise StorageRefused(
             "AzureWebJobsStorage is no connection string of a storage account. Copy one from the account's "

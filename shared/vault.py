@@ -1,15 +1,54 @@
 """Secrets from Key Vault, read once a process, and again when a service rejects one."""
 
+from collections.abc import Callable
+
 from azure.core.credentials import TokenCredential
 from azure.core.exceptions import HttpResponseError
 from azure.core.pipeline.transport import RequestsTransport
 from azure.keyvault.secrets import SecretClient
 
-from shared.azure_calls import NO_RETRIES, azure_call
+from shared.azure_calls import NO_RETRIES, azure_call, azure_transport
 from shared.errors import SecretError
 from shared.retry import Retry
 
 _NOT_FOUND = 404
+
+
+class Secret:
+    """One secret as a credential: its text, once it is fit for use.
+
+    Args:
+        secrets: The vault.
+        name: The secret's name.
+        parse: Raises SecretError for a text that is unusable.
+    """
+
+    def __init__(self, secrets: "Secrets", name: str, parse: Callable[[str], object]) -> None:
+        self._secrets = secrets
+        self._name = name
+        self._parse = parse
+
+    def read(self, retry: Retry) -> str:
+        """The text; an unusable one is read again, for it may have been mended since.
+
+        Raises:
+            SecretError: The vault refuses, or the text is unusable.
+            ServiceUnavailable: The vault stayed down for the rest of the run.
+        """
+        text = self._secrets.read(self._name, retry)
+        try:
+            self._parse(text)
+        except SecretError:
+            if not self.changed(text, retry):
+                raise
+            text = self._secrets.read(self._name, retry)
+            self._parse(text)
+        return text
+
+    def changed(self, rejected: str, retry: Retry) -> bool:
+        """Read the vault again; whether it has another text than the rejected."""
+        self._secrets.changed(self._name, retry)
+        return self._secrets.read(self._name, retry) != rejected
 
 
 class Secrets:
@@ -18,14 +57,16 @@ class Secrets:
     Args:
         vault_url: The vault's address.
         credential: Who asks.
-        transport: Carries the requests; None for the library's own.
+        transport: Carries the requests; None for one that keeps to the deadlines.
     """
 
     def __init__(
         self, vault_url: str, credential: TokenCredential, transport: RequestsTransport | None = None
     ) -> None:
         self._vault_url = vault_url
-        self._client = SecretClient(vault_url, credential, transport=transport, **NO_RETRIES)
+        self._client = SecretClient(
+            vault_url, credential, transport=transport or azure_transport(), **NO_RETRIES
+        )
         self._values: dict[str, str] = {}
 
     def read(self, name: str, retry: Retry) -> str:

@@ -6,16 +6,17 @@ REQUESTS_CA_BUNDLE.
 """
 
 import email.utils
+import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 import requests
 
 from shared import __version__, lenient_json
-from shared.budget import within
-from shared.errors import ServiceUnavailable
+from shared.deadline import BoundedAdapter, Deadline, deadline
+from shared.network import TooLarge, network_error
 
 USER_AGENT = f"docusign-monitor-connector/{__version__}"
 CONNECT_SECONDS = 10.0
@@ -24,24 +25,28 @@ SILENCE_SECONDS = 30.0
 WHOLE_SECONDS = 120.0
 """The longest that a whole request may take, so that a trickling peer cannot hold a run."""
 
+MOST_BYTES = 64 * 1024 * 1024
+"""Of an answer, unpacked: 30 times a page of 2,000 events. A peer that sends more is not the service."""
+
 _CHUNK = 256 * 1024
 """Bytes of an answer that are unpacked at once; with requests' own 10 KB it takes half as long again."""
 
 
 @dataclass(frozen=True)
 class Request:
-    """One HTTP request; `seconds` bounds all of it."""
+    """One HTTP request; `seconds` bounds all of it, and setting `given_up` ends it within a second."""
 
     method: str
     url: str
     headers: Mapping[str, str] = field(default_factory=dict)
     body: bytes | None = None
     seconds: float = WHOLE_SECONDS
+    given_up: threading.Event | None = None
 
     @property
     def host(self) -> str:
         """The host it goes to."""
-        return self.url.split("/")[2]
+        return self.url.split("/")[2] if self.url.count("/") > 1 else self.url
 
 
 @dataclass(frozen=True)
@@ -74,22 +79,30 @@ class Answer:
         if seconds is None and (text := self.headers.get("retry-after")):
             try:
                 seconds = email.utils.parsedate_to_datetime(text).timestamp() - now()
-            except ValueError:
+            except (ValueError, OverflowError):
                 return None
         return None if seconds is None or seconds != seconds else max(0.0, seconds)  # noqa: PLR0124 - NaN
 
 
 Transport = Callable[[Request], Answer]
-"""A request to its answer; raises ServiceUnavailable when no whole answer came."""
+"""A request to its answer; raises ServiceUnavailable, or NetworkRefused, when no whole answer came."""
+
+
+def make_session() -> requests.Session:
+    """A session whose exchanges keep the deadline of their thread, and which no file of the machine gives a login."""
+    session = requests.Session()
+    for scheme in ("http://", "https://"):
+        session.mount(scheme, BoundedAdapter())
+    session.auth = lambda prepared: prepared  # else a .netrc of the machine replaces the Authorization header
+    return session
 
 
 def https_transport() -> Transport:
     """A transport with its own pool of connections, for one service and one caller at a time."""
-    session = requests.Session()
+    session = make_session()
     session.headers.update({"User-Agent": USER_AGENT, "Accept-Encoding": "gzip"})
-    session.auth = lambda prepared: prepared  # else a .netrc of the machine replaces the Authorization header
 
-    def exchange(request: Request) -> Answer:
+    def exchange(request: Request, until: Deadline) -> Answer:
         silence = min(SILENCE_SECONDS, request.seconds)
         with session.request(
             request.method,
@@ -101,35 +114,25 @@ def https_transport() -> Transport:
             stream=True,
         ) as response:
             headers = {name.lower(): value for name, value in response.headers.items()}
-            return Answer(response.status_code, headers, b"".join(response.iter_content(_CHUNK)))
+            return Answer(response.status_code, headers, _whole(response.iter_content(_CHUNK), until))
 
     def send(request: Request) -> Answer:
         try:
-            return within(request.seconds, lambda: exchange(request))
-        except (requests.RequestException, TimeoutError) as error:
-            raise ServiceUnavailable(f"{request.host}: {_reason(error)}") from None
+            with deadline(request.seconds, request.given_up) as until:
+                return exchange(request, until)
+        except Exception as error:  # noqa: BLE001 - requests lets OSError, ValueError and urllib3's own through
+            raise network_error(request.host, error) from None
 
     return send
 
 
-def _reason(error: Exception) -> str:
-    """The failure in words; a library's own text can hold the whole URL."""
-    for kind, words in _REASONS:
-        if isinstance(error, kind):
-            return words
-    return f"the exchange broke ({type(error).__name__}); it is tried again"
-
-
-_REASONS: tuple[tuple[type[Exception], str], ...] = (
-    (requests.exceptions.ProxyError, "the proxy in HTTPS_PROXY refused the connection or lost it"),
-    (
-        requests.exceptions.SSLError,
-        "the TLS certificate was not accepted; behind an inspecting proxy, name its CA in REQUESTS_CA_BUNDLE",
-    ),
-    (requests.exceptions.ConnectTimeout, "no connection; check the firewall and the network"),
-    (requests.exceptions.Timeout, f"silent for more than {SILENCE_SECONDS:.0f} s"),
-    (TimeoutError, "no whole answer in time"),
-    (requests.exceptions.ChunkedEncodingError, "the answer broke off"),
-    (requests.exceptions.ContentDecodingError, "the answer's compression is broken"),
-    (requests.exceptions.ConnectionError, "the connection was refused or reset"),
-)
+def _whole(pieces: Iterable[bytes], until: Deadline) -> bytes:
+    """The body in one piece, bounded in time and in size."""
+    body, size = [], 0
+    for piece in pieces:
+        until.left()
+        size += len(piece)
+        if size > MOST_BYTES:
+            raise TooLarge
+        body.append(piece)
+    return b"".join(body)

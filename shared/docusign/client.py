@@ -15,10 +15,12 @@ from shared.errors import (
     OperatorError,
     ServiceUnavailable,
 )
+from shared.renewal import with_renewal
 from shared.retry import Retry
 from shared.web import WHOLE_SECONDS, Answer, Request, Transport
 
 _OK = 200
+_TAKEN = Rule((_OK,), Action.TAKE, Actor.NOBODY, "what was asked for")
 
 
 class DocuSignClient:
@@ -49,24 +51,22 @@ class DocuSignClient:
             ServiceUnavailable: DocuSign stayed down for the rest of the run.
         """
         address = f"{url}?{urlencode(params)}" if params else url
-        for renewals_left in (1, 0):
-            token = self._tokens.token(self._retry)
-            content, answer, rule = self._retry(lambda token=token: self._attempt(address, token))  # type: ignore[misc]
-            if rule is None:
-                return content, answer
-            if rule.action is not Action.RENEW or not renewals_left:
-                raise refusal(url, answer, rule)
-            self._tokens.discard(token)
-        raise AssertionError("unreachable: the second round returns or raises")
+        (content, answer), rule = with_renewal(
+            self._tokens, self._retry, lambda token: self._attempt(address, token)
+        )
+        if rule.action is not Action.TAKE:
+            raise refusal(url, answer, rule)
+        return content, answer
 
-    def _attempt(self, address: str, token: str) -> tuple[Any, Answer, Rule | None]:
+    def _attempt(self, address: str, token: str) -> tuple[tuple[Any, Answer], Rule]:
         headers = {"Authorization": f"Bearer {token}", "Accept": "application/json"}
         seconds = self._retry.budget.attempt_seconds(WHOLE_SECONDS)
-        answer = self._send(Request("GET", address, headers, seconds=seconds))
+        given_up = self._retry.budget.ended
+        answer = self._send(Request("GET", address, headers, seconds=seconds, given_up=given_up))
         where = f"{address.split('?', maxsplit=1)[0]} ({answer.status})"
         if answer.status == _OK:
             try:
-                return answer.json(), answer, None
+                return (answer.json(), answer), _TAKEN
             except ValueError:
                 raise ServiceUnavailable(f"{where}: the answer is not JSON. {trace(answer)}") from None
         rule = rule_for(self._answers, answer.status, answer.text)
@@ -74,7 +74,7 @@ class DocuSignClient:
             raise ServiceUnavailable(
                 f"{where}: {rule.sentence}. {trace(answer)}", retry_after=answer.retry_after()
             )
-        return None, answer, rule
+        return (None, answer), rule
 
 
 def refusal(url: str, answer: Answer, rule: Rule) -> ConnectorError:

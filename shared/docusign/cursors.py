@@ -1,4 +1,4 @@
-"""What a cursor tells, and where to start without one.
+"""What a cursor tells, and where to start when it is lost.
 
 A cursor is opaque: it is decoded for a lag figure, never built. Its observed shape is
 `aa_<ticks>_<ticks>_<n>`, .NET ticks of the insertion and of the event. The Monitor API also takes an ISO
@@ -6,8 +6,10 @@ A cursor is opaque: it is decoded for a lag figure, never built. Its observed sh
 """
 
 import re
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from shared.position import Position
 from shared.timestamps import EARLIEST, from_ticks, iso_utc, parse
 
 LATE = timedelta(minutes=10)
@@ -22,6 +24,42 @@ def inserted_at(cursor: str) -> datetime | None:
     return from_ticks(int(match[1])) if match else parse(cursor)
 
 
-def restart_before(moment: datetime) -> str:
-    """The cursor that brings everything from some minutes before the moment; duplicates are expected."""
-    return iso_utc(max(EARLIEST + LATE, moment) - LATE)
+@dataclass(frozen=True)
+class Restart:
+    """Where a stream is taken up without its cursor; `why` follows the moment in a sentence."""
+
+    cursor: str
+    why: str
+
+
+def restart_of(position: Position) -> Restart:
+    """A date-time that is never past an event that was not delivered, and no further back than it must be.
+
+    The insertion decides alone where the cursor tells it: the stream is in its order. Else it is the time in the
+    middle of the last delivered events, for any one of them may be odd. Else it is where the stream began.
+    """
+    saved_at = parse(position.saved_at) or datetime.max.replace(tzinfo=EARLIEST.tzinfo)
+    inserted = inserted_at(position.cursor)
+    if inserted and EARLIEST <= inserted <= saved_at + LATE:
+        return Restart(_before(inserted, position), "ten minutes before the insertion that the cursor tells")
+    times = sorted(moment for text in _times(position) if (moment := parse(text)) and moment >= EARLIEST)
+    if times and times[(len(times) - 1) // 2] <= saved_at + LATE:
+        middle = times[(len(times) - 1) // 2]
+        return Restart(_before(middle, position), "ten minutes before the time of the last delivered events")
+    origin = parse(position.origin)
+    return Restart(
+        iso_utc(max(EARLIEST, origin) if origin else EARLIEST),
+        "where it was begun, for nothing tells how far it had come"
+        if origin
+        else "the first moment that DocuSign has events of, for nothing tells how far it had come",
+    )
+
+
+def _times(position: Position) -> tuple[str, ...]:
+    """The times of the last delivered events; an older checkpoint has but one."""
+    return position.recent or ((position.last_event_time,) if position.last_event_time else ())
+
+
+def _before(moment: datetime, position: Position) -> str:
+    """Some minutes before the moment, and never before the stream's own beginning."""
+    return iso_utc(max(moment - LATE, parse(position.origin) or EARLIEST, EARLIEST))

@@ -111,6 +111,10 @@ class Pace:
         self._next = 0.0
 
     def __call__(self) -> None:
-        """Wait until the next request may start."""
+        """Wait until the next request may start.
+
+        Raises:
+            RunOver: The run was asked to stop meanwhile, where the given sleep tells so.
+        """
         self._sleep(self._next - self._clock())
         self._next = self._clock() + self._seconds

@@ -9,15 +9,15 @@ from dataclasses import dataclass
 from urllib.parse import urlencode, urlsplit
 
 import jwt
-from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 
 from shared.answers import Action, Actor, Rule, rule_for
 from shared.docusign.answers import TOKEN_ANSWERS, trace
 from shared.docusign.private_key import load_private_key
-from shared.errors import ConnectorError, DocuSignRefused, OperatorError, SecretError, ServiceUnavailable
+from shared.errors import ConnectorError, DocuSignRefused, OperatorError, ServiceUnavailable
+from shared.renewal import with_renewal
 from shared.retry import Retry
 from shared.settings import Settings
-from shared.vault import Secrets
+from shared.vault import Secret, Secrets
 from shared.web import WHOLE_SECONDS, Answer, Request, Transport
 
 MONITOR_SCOPES = "signature impersonation"
@@ -62,13 +62,14 @@ class TokenSource:
         now: Callable[[], float] = time.time,
     ) -> None:
         self._settings = settings
-        self._secrets = secrets
+        name = settings.private_key_secret
+        self._key = Secret(secrets, name, lambda text: load_private_key(text, name))
         self._send = send
         self._scopes = scopes
         self._now = now
         self._token: _Token | None = None
 
-    def token(self, retry: Retry) -> str:
+    def read(self, retry: Retry) -> str:
         """A token with some minutes of life left.
 
         Raises:
@@ -76,36 +77,25 @@ class TokenSource:
             DocuSignRefused: Consent is missing.
             ServiceUnavailable: DocuSign stayed down for the rest of the run.
         """
-        if self._token is None or self._now() >= self._token.good_until:
-            self._token = self._grant(retry)
-        return self._token.text
+        token = self._token
+        if token is None or self._now() >= token.good_until:
+            self._token = token = self._grant(retry)
+        return token.text
 
-    def discard(self, text: str) -> None:
-        """Forget a token that DocuSign rejected."""
-        if self._token is not None and self._token.text == text:
+    def changed(self, rejected: str, retry: Retry) -> bool:
+        """Get another token than one that DocuSign rejected, unless another thread just did."""
+        token = self._token
+        if token is not None and token.text == rejected:
             self._token = None
+        return self.read(retry) != rejected
 
     def _grant(self, retry: Retry) -> _Token:
-        secret = self._settings.private_key_secret
-        while True:
-            key = self._private_key(retry)
-            answer, rule = retry(lambda key=key: self._ask(key, retry))  # type: ignore[misc]
-            if answer.status == _OK:
-                return self._parse(answer)
-            if rule.action is not Action.RENEW or not self._secrets.changed(secret, retry):
-                raise self._refusal(answer, rule)
+        answer, rule = with_renewal(self._key, retry, lambda key: self._ask(key, retry))
+        if answer.status != _OK:
+            raise self._refusal(answer, rule)
+        return self._parse(answer)
 
-    def _private_key(self, retry: Retry) -> RSAPrivateKey:
-        """The signing key; an unusable one is read again, for it may have been mended since."""
-        secret = self._settings.private_key_secret
-        try:
-            return load_private_key(self._secrets.read(secret, retry), secret)
-        except SecretError:
-            if not self._secrets.changed(secret, retry):
-                raise
-        return load_private_key(self._secrets.read(secret, retry), secret)
-
-    def _ask(self, key: RSAPrivateKey, retry: Retry) -> tuple[Answer, Rule]:
+    def _ask(self, key: str, retry: Retry) -> tuple[Answer, Rule]:
         form = {
             "grant_type": "urn:ietf:params:oauth:grant-type:jwt-bearer",
             "assertion": self._assertion(key),
@@ -129,7 +119,7 @@ class TokenSource:
             )
         return answer, rule
 
-    def _assertion(self, key: RSAPrivateKey) -> str:
+    def _assertion(self, key: str) -> str:
         issued = int(self._now())
         claims = {
             "iss": self._settings.integration_key,
@@ -139,7 +129,8 @@ class TokenSource:
             "exp": issued + _ASSERTION_SECONDS,
             "scope": self._scopes,
         }
-        return jwt.encode(claims, key, algorithm="RS256")
+        private_key = load_private_key(key, self._settings.private_key_secret)
+        return jwt.encode(claims, private_key, algorithm="RS256")
 
     def _parse(self, answer: Answer) -> _Token:
         try:

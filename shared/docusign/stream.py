@@ -1,18 +1,18 @@
 """The stream of events from a position on: which generation of the API, and what to do with its cursor.
 
 Cursors may not be portable between the generations (unknown to the public), and an expired one is refused.
-In both cases the stream is taken up some minutes before the last delivered event, loudly: repeated events
-are removed by their ids, lost ones would be gone.
+In both cases the stream is taken up some minutes before what was delivered last, loudly: repeated events are
+removed by their ids, lost ones would be gone.
 """
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
-from shared.docusign.cursors import inserted_at, restart_before
+from shared.docusign.cursors import restart_of
 from shared.docusign.monitor import Monitor, Page
 from shared.errors import CursorRefused, NothingThere
 from shared.position import Position
-from shared.timestamps import EARLIEST, parse
+from shared.timestamps import parse
 
 
 class EventStream:
@@ -47,22 +47,24 @@ class EventStream:
             why = f"The cursor was given by the Monitor API {position.api}, and {monitor.api} is asked now"
             return self._restarted(monitor, position, why)
         try:
-            return monitor.page(position.cursor)
+            return self._asked_twice(monitor, position.cursor)
         except CursorRefused as error:
             if parse(position.cursor) is not None:
                 raise
             return self._restarted(monitor, position, str(error))
 
+    def _asked_twice(self, monitor: Monitor, cursor: str) -> Page:
+        """The page; a cursor is not given up for one stray answer."""
+        try:
+            return monitor.page(cursor)
+        except CursorRefused:
+            self._pace()
+            return monitor.page(cursor)
+
     def _restarted(self, monitor: Monitor, position: Position, why: str) -> Page:
-        cursor = _restart_cursor(position)
-        page = monitor.page(cursor)
-        return replace(page, warning=f"{why}: the stream goes on from {cursor}; some events come twice")
-
-
-def _restart_cursor(position: Position) -> str:
-    """An ISO date-time before the last delivered event, its insertion, and the saving, whichever is first.
-
-    The event's own time may lie in the future, and its insertion is only known where the cursor tells it.
-    """
-    moments = (parse(position.last_event_time or ""), inserted_at(position.cursor), parse(position.saved_at))
-    return restart_before(min((moment for moment in moments if moment), default=EARLIEST))
+        restart = restart_of(position)
+        page = monitor.page(restart.cursor)
+        return replace(
+            page,
+            warning=f"{why}: the stream goes on from {restart.cursor}, {restart.why}; some events come twice",
+        )

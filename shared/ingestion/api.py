@@ -1,9 +1,15 @@
 """What the connector needs of an ingestion API: one road or the other, the same rows."""
 
 from collections.abc import Sequence
-from typing import Protocol
+from typing import Any, Protocol
 
+from shared.answers import Action, Rule
+from shared.errors import IngestionRefused
 from shared.ingestion.rows import EncodedRow
+from shared.web import Answer
+
+_SHOWN = 200
+"""Characters of a service's own message."""
 
 
 class BatchRefused(Exception):
@@ -14,14 +20,18 @@ class BatchRefused(Exception):
         sentence: What the service says, for a dead letter's reason.
         code: The service's own word for it; empty where it gave none.
         once: Whether only one halving may be tried, because the cause may also be a wrong address.
+        certain: Whether the fault was measured here, and not told by something that may be mistaken.
     """
 
-    def __init__(self, status: int, sentence: str, *, code: str = "", once: bool = False) -> None:
+    def __init__(
+        self, status: int, sentence: str, *, code: str = "", once: bool = False, certain: bool = False
+    ) -> None:
         super().__init__(sentence)
         self.status = status
         self.sentence = sentence
         self.code = code
         self.once = once
+        self.certain = certain
 
 
 class Ingestion(Protocol):
@@ -49,3 +59,46 @@ class Ingestion(Protocol):
             IngestionRefused: The configuration is at fault.
             ServiceUnavailable: The service stayed down for the rest of the run.
         """
+
+
+def refusal(where: str, answer: Answer, rule: Rule, sentence: str) -> BatchRefused | IngestionRefused:
+    """The error for an answer that is a refusal: the records' fault where the rule lists it as that.
+
+    Args:
+        where: Who was asked.
+        answer: What was said.
+        rule: What it means.
+        sentence: The rule's sentence, filled in.
+    """
+    code, words = service_words(answer)
+    message = f"{where} ({answer.status}): {sentence}{words}"
+    if rule.action in (Action.SPLIT, Action.SPLIT_ONCE):
+        return BatchRefused(answer.status, message, code=code, once=rule.action is Action.SPLIT_ONCE)
+    return IngestionRefused(f"{message}.")
+
+
+def service_words(answer: Answer) -> tuple[str, str]:
+    """A refusal's code, and what to show of it: ` (it says code: message)`, or what came in place of an error.
+
+    The Data Collector API says `{"Error","Message"}`, the Logs Ingestion API `{"error":{"code","message"}}`.
+    """
+    try:
+        content = answer.json()
+    except ValueError:
+        kind = answer.headers.get("content-type", "").partition(";")[0]
+        return (
+            "",
+            f" (it answers with {kind or 'no JSON'}, and no error of the service's)" if answer.body else "",
+        )
+    error = content.get("error", content) if isinstance(content, dict) else {}
+    fields = error if isinstance(error, dict) else {"code": error}
+    code = _plain(fields.get("code") or fields.get("Error"))
+    message = _plain(fields.get("message") or fields.get("Message"))
+    words = ": ".join(word for word in (code, message) if word)
+    return code, f" (it says {words})" if words else ""
+
+
+def _plain(value: Any) -> str:
+    """A service's own words on one line, cut to what a sentence can bear."""
+    text = " ".join(value.split()) if isinstance(value, str) else ""
+    return text.rstrip(".")[:_SHOWN]

@@ -12,13 +12,14 @@ import time
 from collections.abc import Callable, Sequence
 
 from shared.answers import Action, Actor, Rule, rule_for
-from shared.errors import IngestionRefused, SecretError, ServiceUnavailable
-from shared.ingestion.api import BatchRefused
+from shared.errors import SecretError, ServiceUnavailable
+from shared.ingestion.api import refusal
 from shared.ingestion.batches import json_array
 from shared.ingestion.rows import EncodedRow
+from shared.renewal import with_renewal
 from shared.retry import Retry
 from shared.settings import DATA_COLLECTOR, Settings
-from shared.vault import Secrets
+from shared.vault import Secret, Secrets
 from shared.web import WHOLE_SECONDS, Answer, Request, Transport
 
 _RESOURCE = "/api/logs"
@@ -100,7 +101,7 @@ class DataCollector:
         self._secret = settings.workspace_key_secret
         self._address = f"https://{settings.workspace_id}.{settings.cloud.data_collector_suffix}{_RESOURCE}"
         self._url = f"{self._address}?api-version=2016-04-01"
-        self._secrets = secrets
+        self._key = Secret(secrets, self._secret, lambda text: workspace_key(text, self._secret))
         self._send = send
         self._retry = retry
         self._now = now
@@ -108,33 +109,19 @@ class DataCollector:
     def post(self, table: str, rows: Sequence[EncodedRow], time_field: str | None) -> None:
         """Send one batch, signed anew for every attempt, for a signature ages."""
         body = json_array(rows)
-        while True:
-            key = self._key()
-            status, rule = self._retry(lambda key=key: self._attempt(table, body, time_field, key))  # type: ignore[misc]
-            if rule.action is Action.TAKE:
-                return
-            message = f"{self._address} ({status}): {rule.sentence.format(secret=self._secret)}"
-            if rule.action in (Action.SPLIT, Action.SPLIT_ONCE):
-                raise BatchRefused(status, message, once=rule.action is Action.SPLIT_ONCE)
-            if rule.action is not Action.RENEW or not self._secrets.changed(self._secret, self._retry):
-                raise IngestionRefused(f"{message}.")
-
-    def _key(self) -> bytes:
-        """The workspace key; an unusable one is read again, for it may have been mended since."""
-        for _ in range(2):
-            try:
-                return base64.b64decode(self._secrets.read(self._secret, self._retry).strip(), validate=True)
-            except ValueError:
-                if not self._secrets.changed(self._secret, self._retry):
-                    break
-        raise SecretError(
-            f"Key Vault's secret {self._secret} is not base64: store the workspace's primary key in it."
+        answer, rule = with_renewal(
+            self._key, self._retry, lambda key: self._attempt(table, body, time_field, key)
         )
+        if rule.action is Action.TAKE:
+            return
+        sentence = rule.sentence.format(secret=self._secret)
+        raise refusal(self._address, answer, rule, sentence)
 
-    def _attempt(self, table: str, body: bytes, time_field: str | None, key: bytes) -> tuple[int, Rule]:
+    def _attempt(self, table: str, body: bytes, time_field: str | None, key: str) -> tuple[Answer, Rule]:
         date = email.utils.formatdate(self._now(), usegmt=True)
+        signature = self._signature(len(body), date, workspace_key(key, self._secret))
         headers = {
-            "Authorization": f"SharedKey {self._workspace_id}:{self._signature(len(body), date, key)}",
+            "Authorization": f"SharedKey {self._workspace_id}:{signature}",
             "Content-Type": _CONTENT_TYPE,
             "Log-Type": table,
             "x-ms-date": date,
@@ -144,13 +131,15 @@ class DataCollector:
         seconds = self._retry.budget.attempt_seconds(WHOLE_SECONDS)
         answer = self._send(Request("POST", self._url, headers, body, seconds))
         rule = rule_for(ANSWERS, answer.status, answer.text)
-        if rule.action is Action.TAKE and not _is_believable(answer):
+        if (
+            rule.action is Action.TAKE and answer.body.strip()
+        ):  # the service sends none; something in between does
             raise ServiceUnavailable(f"{self._address} (200): the answer is not the workspace's")
         if rule.action is Action.RETRY:
             raise ServiceUnavailable(
                 f"{self._address} ({answer.status}): {rule.sentence}", retry_after=answer.retry_after()
             )
-        return answer.status, rule
+        return answer, rule
 
     def _signature(self, length: int, date: str, key: bytes) -> str:
         """HMAC-SHA256 over the length in bytes: one over characters blocks the stream at the first umlaut."""
@@ -158,13 +147,15 @@ class DataCollector:
         return base64.b64encode(hmac.new(key, text.encode(), hashlib.sha256).digest()).decode()
 
 
-def _is_believable(answer: Answer) -> bool:
-    """Whether a 200 comes from the service, which sends no body with it, and not from something in between."""
-    body = answer.body.strip()
-    if not body.startswith((b"<", b"{", b"[")):
-        return True
+def workspace_key(text: str, secret: str) -> bytes:
+    """The key that the secret's text holds.
+
+    Raises:
+        SecretError: The text is not base64.
+    """
     try:
-        answer.json()
+        return base64.b64decode(text.strip(), validate=True)
     except ValueError:
-        return False
-    return True
+        raise SecretError(
+            f"Key Vault's secret {secret} is not base64: store the workspace's primary key in it."
+        ) from None

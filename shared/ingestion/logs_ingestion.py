@@ -9,19 +9,24 @@ import gzip
 from collections.abc import Sequence
 
 from shared.answers import Action, Actor, Rule, rule_for
-from shared.errors import IngestionRefused, ServiceUnavailable
-from shared.ingestion.api import BatchRefused
+from shared.errors import ServiceUnavailable
+from shared.ingestion.api import BatchRefused, refusal
 from shared.ingestion.batches import json_array
 from shared.ingestion.monitor_token import MonitorToken
 from shared.ingestion.rows import EncodedRow
 from shared.ingestion.schema import stream_name
+from shared.renewal import with_renewal
 from shared.retry import Retry
 from shared.settings import LOGS_INGESTION, Settings
-from shared.web import WHOLE_SECONDS, Request, Transport
+from shared.web import WHOLE_SECONDS, Answer, Request, Transport
 
 _TOO_LARGE = 413
 _CALL_LIMIT = 1024 * 1024
 """Bytes of a body before compression that the service takes; what is surely over is not even sent."""
+
+RECORD_FAULTS = ("InvalidRequest", "InvalidPayload", "InvalidDataFormat")
+"""Codes of a 400 for what is in the records. Microsoft documents none; these are the names in use for a body that
+cannot be read as the stream's records. A 400 with any other code, or none, stops the run."""
 
 _NO_STREAM = (
     "the data collection rule has no stream {stream}. Check LOG_TYPE and DATA_COLLECTION_RULE_ID, or deploy the "
@@ -42,7 +47,19 @@ ANSWERS: tuple[Rule, ...] = (
     ),
     Rule((400,), Action.STOP, Actor.OPERATOR, _NO_STREAM, says="InvalidStream"),
     Rule((400,), Action.STOP, Actor.OPERATOR, _NO_RULE, says="InvalidDcrImmutableId"),
-    Rule((400,), Action.SPLIT, Actor.NOBODY, "the workspace refuses the record's format"),
+    *(
+        Rule(
+            (400,), Action.SPLIT, Actor.NOBODY, "the workspace refuses the record's format", says=f'"{code}"'
+        )
+        for code in RECORD_FAULTS
+    ),
+    Rule(
+        (400,),
+        Action.STOP,
+        Actor.OPERATOR,
+        "the post is refused for a reason that is not known to lie in its records, so none is set aside. Look "
+        "for a proxy in between, and check DATA_COLLECTION_RULE_ID, its stream {stream} and its transformation",
+    ),
     Rule(
         (401,),
         Action.RENEW,
@@ -98,24 +115,16 @@ class LogsIngestion:
         del time_field
         stream, body = stream_name(table), json_array(rows)
         if len(body) > _CALL_LIMIT:
-            raise BatchRefused(_TOO_LARGE, f"{len(body)} bytes are more than the workspace takes in one call")
-        status, rule = self._exchange(stream, gzip.compress(body, mtime=0))
-        if rule.action is Action.TAKE:
-            return
-        message = f"{self._endpoint} ({status}): {rule.sentence.format(stream=stream)}"
-        if rule.action is Action.SPLIT:
-            raise BatchRefused(status, message)
-        raise IngestionRefused(f"{message}.")
+            sentence = f"{len(body)} bytes are more than the workspace takes in one call"
+            raise BatchRefused(_TOO_LARGE, sentence, certain=True)
+        compressed = gzip.compress(body, mtime=0)
+        answer, rule = with_renewal(
+            self._token, self._retry, lambda token: self._attempt(stream, compressed, token)
+        )
+        if rule.action is not Action.TAKE:
+            raise refusal(self._endpoint, answer, rule, rule.sentence.format(stream=stream))
 
-    def _exchange(self, stream: str, body: bytes) -> tuple[int, Rule]:
-        token = self._token.read(self._retry)
-        status, rule = self._retry(lambda: self._attempt(stream, body, token))
-        if rule.action is not Action.RENEW or not self._token.changed(token, self._retry):
-            return status, rule
-        another = self._token.read(self._retry)
-        return self._retry(lambda: self._attempt(stream, body, another))
-
-    def _attempt(self, stream: str, body: bytes, token: str) -> tuple[int, Rule]:
+    def _attempt(self, stream: str, body: bytes, token: str) -> tuple[Answer, Rule]:
         url = f"{self._endpoint}/dataCollectionRules/{self._rule_id}/streams/{stream}?api-version=2023-01-01"
         headers = {
             "Authorization": f"Bearer {token}",
@@ -129,4 +138,4 @@ class LogsIngestion:
             raise ServiceUnavailable(
                 f"{self._endpoint} ({answer.status}): {rule.sentence}", retry_after=answer.retry_after()
             )
-        return answer.status, rule
+        return answer, rule

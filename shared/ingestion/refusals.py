@@ -94,11 +94,12 @@ class PageRefusals:
         Raises:
             IngestionRefused: All of a page was refused alike: its records are not to blame.
         """
-        count = sum(len(part.rows) for part in self.refused)
-        reasons = {(part.refusal.status, part.refusal.code) for part in self.refused}
+        told = [part for part in self.refused if not part.refusal.certain]
+        count = sum(len(part.rows) for part in told)
+        reasons = {(part.refusal.status, part.refusal.code) for part in told}
         if not self.accepted and count >= MANY_ALIKE and len(reasons) == 1:
             raise IngestionRefused(
-                f"{self.refused[0].refusal.sentence}. All {count} records of a page were refused alike, so the "
+                f"{told[0].refusal.sentence}. All {count} records of a page were refused alike, so the "
                 "cause is none of them: look for a proxy in between, and at the table. Nothing was set aside; "
                 "the cursor stays."
             )

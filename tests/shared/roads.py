@@ -1,6 +1,6 @@
 """Both roads into a workspace: the connector's clients on the sandbox's real ends, without a socket."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -119,10 +119,15 @@ class Letters:
 
     def __init__(self) -> None:
         self.letters: list[tuple[Any, str, int, str]] = []
+        self.pages: list[tuple[list[Any], str, int, str]] = []
 
     def write(self, event: Any, *, reason: str, status: int, cursor: str) -> None:
         """Keep one event."""
         self.letters.append((event, reason, status, cursor))
+
+    def write_page(self, events: Sequence[Any], *, reason: str, status: int, cursor: str) -> None:
+        """Keep events that were not looked through."""
+        self.pages.append((list(events), reason, status, cursor))
 
 
 @dataclass

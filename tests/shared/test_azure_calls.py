@@ -1,11 +1,19 @@
+import socket
 import threading
 
 import pytest
 from azure.core.exceptions import AzureError, ClientAuthenticationError, HttpResponseError
 from azure.identity import CredentialUnavailableError
+from azure.storage.blob import ContainerClient
 
-from shared.azure_calls import azure_call
-from shared.errors import ConnectorError, OperatorError, ServiceUnavailable, StorageRefused
+from shared.azure_calls import NO_RETRIES, azure_call, azure_transport
+from shared.errors import (
+    ConnectorError,
+    NetworkRefused,
+    OperatorError,
+    ServiceUnavailable,
+    StorageRefused,
+)
 from shared.web import Answer
 from tests.shared.fakes import BlobService, Wire, storage_answer, unreachable
 from tests.support import ManualClock
@@ -91,13 +99,31 @@ def test_lost_answer() -> None:
 
 
 def test_endless_call() -> None:
-    """A call without an end is given up after its seconds."""
-    ended = threading.Event()
+    """A call to a peer that never answers is given up after its seconds, and leaves no thread behind."""
+    threads = threading.active_count()
+    with socket.create_server(("127.0.0.1", 0)) as peer:
+        url = f"http://127.0.0.1:{peer.getsockname()[1]}"
+        client = ContainerClient(url, "state", transport=azure_transport(), **NO_RETRIES)
+        with pytest.raises(ServiceUnavailable, match=r"^blob: no whole answer in time$"):
+            azure_call("blob", client.create_container, StorageRefused, "", 0.1)
 
-    with pytest.raises(ServiceUnavailable, match=r"no whole answer \(TimeoutError\)"):
-        azure_call("blob", ended.wait, StorageRefused, "", 0.05)
+    assert threads == threading.active_count()
 
-    ended.set()
+
+@pytest.mark.parametrize(
+    ("bundle", "url", "words"),
+    [
+        ("/no/such.pem", "https://127.0.0.1:1", "REQUESTS_CA_BUNDLE names no readable file"),
+        ("", f"https://{'a' * 70}.example.com", "the address cannot be read"),
+    ],
+)
+def test_what_lasts(monkeypatch: pytest.MonkeyPatch, bundle: str, url: str, words: str) -> None:
+    """A CA file that is missing and an address that is none are a person's to mend, and not tried again."""
+    monkeypatch.setenv("REQUESTS_CA_BUNDLE", bundle)
+    client = ContainerClient(url, "state", transport=azure_transport(), **NO_RETRIES)
+
+    with pytest.raises(NetworkRefused, match=f"^blob: {words}"):
+        azure_call("blob", client.create_container, StorageRefused, "")
 
 
 @pytest.mark.parametrize(

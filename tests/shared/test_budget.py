@@ -3,7 +3,7 @@ import time
 
 import pytest
 
-from shared.budget import SHORTEST_ATTEMPT, Budget, in_background, within
+from shared.budget import SHORTEST_ATTEMPT, Budget, in_background
 from tests.support import ManualClock, make_budget
 
 
@@ -78,33 +78,10 @@ def test_background_is_a_daemon() -> None:
     assert in_background(lambda: threading.current_thread().daemon).result(5)
 
 
-def test_within() -> None:
-    """A call that ends in time gives its result or its error."""
-    assert "done" == within(5, lambda: "done")
-    with pytest.raises(ZeroDivisionError):
-        within(5, lambda: 1 // 0)
+@pytest.mark.parametrize(("spent", "seconds"), [(0.0, 120.0), (400.0, 80.0), (470.0, 15.0), (600.0, 15.0)])
+def test_a_share(clock: ManualClock, spent: float, seconds: float) -> None:
+    """A quarter of the run, out of what is left of it, and some seconds at least."""
+    budget = make_budget(clock)
+    clock.sleep(spent)
 
-
-def test_within_gives_up() -> None:
-    """A call that does not end in time is given up, and its thread ends by itself."""
-    let_go, gone = threading.Event(), threading.Event()
-
-    def call() -> None:
-        let_go.wait(10)
-        gone.set()
-
-    with pytest.raises(TimeoutError, match="no whole answer within 0 s"):
-        within(0.01, call)
-    let_go.set()
-
-    assert gone.wait(5)
-
-
-def test_timeout_of_the_call_itself() -> None:
-    """A TimeoutError that the call raises is its own, word for word."""
-
-    def call() -> None:
-        raise TimeoutError("its own")
-
-    with pytest.raises(TimeoutError, match="its own"):
-        within(5, call)
+    assert seconds == budget.share(1 / 4, least=15.0).remaining

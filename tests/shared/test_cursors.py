@@ -1,8 +1,10 @@
 from datetime import UTC, datetime
+from typing import Any
 
 import pytest
 
-from shared.docusign.cursors import inserted_at, restart_before
+from shared.docusign.cursors import inserted_at, restart_of
+from shared.position import Position
 
 NOON = datetime(2026, 11, 21, 12, 0, tzinfo=UTC)
 
@@ -25,15 +27,81 @@ def test_inserted_at(cursor: str, expected: datetime | None) -> None:
     assert expected == inserted_at(cursor)
 
 
+TICKS = "aa_639308592000000000_639308000000000000_0"
+"""A cursor behind an event that was inserted at noon."""
+SAVED = "2026-11-21T12:05:00.000Z"
+ODD = ("0001-01-01T00:00:00Z", "2021-03-01T00:00:00Z", "2026-11-21T12:04:00Z", "2027-11-21T12:00:00Z")
+
+
+def at(minute: int) -> str:
+    """Give a time of the hour before noon."""
+    return f"2026-11-21T11:{minute:02}:00Z"
+
+
+def position(cursor: str = "opaque", **known: Any) -> Position:
+    """Give a position that was saved shortly after noon."""
+    return Position(cursor, "v3", SAVED, **known)
+
+
+@pytest.mark.parametrize("recent", [(), (ODD[0],), (ODD[1],) * 5, (ODD[3],)])
+def test_the_insertion_alone_decides(recent: tuple[str, ...]) -> None:
+    """Where the cursor tells the insertion, no event's own time moves the restart, however odd it is."""
+    restart = restart_of(position(TICKS, recent=recent, last_event_time=recent[-1] if recent else None))
+
+    assert ("2026-11-21T11:50:00.000Z", "the insertion that the cursor tells") == (
+        restart.cursor,
+        restart.why.removeprefix("ten minutes before "),
+    )
+
+
+@pytest.mark.parametrize("odd", ODD)
+@pytest.mark.parametrize("place", range(5))
+def test_one_odd_time_moves_nothing_far(odd: str, place: int) -> None:
+    """Of the last five times one may lie in 2021, or in the future: the restart stays with the other four."""
+    times = [at(30), at(31), at(32), at(33), at(34)]
+    times[place] = odd
+    restart = restart_of(position(recent=tuple(times), origin="2021-01-01T00:00:00.000Z"))
+
+    assert "2026-11-21T11:20:00.000Z" <= restart.cursor <= "2026-11-21T11:23:00.000Z"
+    assert "ten minutes before the time of the last delivered events" == restart.why
+
+
+def test_two_odd_times_move_nothing_far_either() -> None:
+    """Two of five may be odd."""
+    restart = restart_of(position(recent=(at(30), ODD[1], at(32), ODD[0], at(34))))
+
+    assert "2026-11-21T11:20:00.000Z" == restart.cursor
+
+
+@pytest.mark.parametrize("recent", [(), (ODD[0],), (ODD[3],)])
+def test_without_any_time_the_stream_begins_again(recent: tuple[str, ...]) -> None:
+    """In a backlog without a dated event nothing tells how far it has come: never past what was not delivered."""
+    known = restart_of(position(recent=recent, origin="2023-05-01T00:00:00.000Z"))
+    unknown = restart_of(position(recent=recent))
+
+    assert ("2023-05-01T00:00:00.000Z", True) == (known.cursor, known.why.startswith("where it was begun"))
+    assert ("2021-01-01T00:00:00.000Z", True) == (unknown.cursor, "first moment" in unknown.why)
+
+
+def test_never_before_the_beginning() -> None:
+    """What lies before the stream's own beginning was not asked for, and is not now."""
+    restart = restart_of(position(recent=(at(3),), origin="2026-11-21T11:00:00.000Z"))
+
+    assert "2026-11-21T11:00:00.000Z" == restart.cursor
+
+
 @pytest.mark.parametrize(
-    ("moment", "expected"),
-    [
-        (NOON, "2026-11-21T11:50:00.000Z"),
-        (datetime(2021, 1, 1, 0, 5, tzinfo=UTC), "2021-01-01T00:00:00.000Z"),
-        (datetime(1, 1, 1, tzinfo=UTC), "2021-01-01T00:00:00.000Z"),
-        (datetime.max.replace(tzinfo=UTC), "9999-12-31T23:49:59.999Z"),
-    ],
+    "cursor",
+    ["aa_100000000000000000_1_1", "aa_100000000000000000_100000000000000000_1", TICKS.replace("639", "649")],
 )
-def test_restart_before(moment: datetime, expected: str) -> None:
-    """A restart steps back by more than events are late, and not before DocuSign's first data."""
-    assert expected == restart_before(moment)
+def test_ticks_that_cannot_be_an_insertion(cursor: str) -> None:
+    """A cursor of the known shape that tells a moment before 2021, or after its saving, tells nothing."""
+    restart = restart_of(position(cursor, recent=(at(30),)))
+
+    assert "2026-11-21T11:20:00.000Z" == restart.cursor
+
+
+def test_a_checkpoint_of_an_older_version() -> None:
+    """It has the last event's time alone, which is believed where it can be."""
+    assert "2026-11-21T11:20:00.000Z" == restart_of(position(last_event_time=at(30))).cursor
+    assert "2021-01-01T00:00:00.000Z" == restart_of(position(last_event_time=ODD[3])).cursor

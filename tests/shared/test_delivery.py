@@ -54,12 +54,19 @@ class Box:
     def __init__(self, failure: Exception | None = None) -> None:
         self._failure = failure
         self.letters: list[tuple[Any, str, int, str]] = []
+        self.pages: list[tuple[list[Any], str, int, str]] = []
 
     def write(self, event: Any, *, reason: str, status: int, cursor: str) -> None:
         """Keep one event, or fail."""
         if self._failure:
             raise self._failure
         self.letters.append((event, reason, status, cursor))
+
+    def write_page(self, events: Sequence[Any], *, reason: str, status: int, cursor: str) -> None:
+        """Keep events that were not looked through, or fail."""
+        if self._failure:
+            raise self._failure
+        self.pages.append((list(events), reason, status, cursor))
 
 
 def events_of(count: int) -> list[dict[str, Any]]:
@@ -160,6 +167,47 @@ def test_truncated_rows_become_dead_letters_too() -> None:
     assert 1 == delivery.counts.dead_letters
 
 
+def test_truncated_and_refused() -> None:
+    """An event that is cut, and then refused, is one dead letter: the refusal's."""
+    box, long = Box(), make_event(eventId="1", userAgent="x" * 1001)
+    delivery = make_delivery(Workspace(poison("1")), box)
+    delivery.ship([make_event(eventId="0"), long], "c1")
+
+    assert ([(long, "odd", 400, "c1")], 1) == (box.letters, delivery.counts.dead_letters)
+
+
+@pytest.mark.parametrize("width", [1, 4])
+@pytest.mark.parametrize("batch_limit", [600, 1_000_000])
+def test_what_would_cost_too_much_is_kept_unsorted(width: int, batch_limit: int) -> None:
+    """Every fourth of 2,000 refused: some are found, the rest is kept whole, and every event is somewhere."""
+    bad = {str(n) for n in range(0, 2000, 4)}
+    workspace, box = Workspace(poison(*bad), batch_limit, width), Box()
+    delivery = make_delivery(workspace, box)
+    delivery.ship(events_of(2000), "c1")
+    single = [event["eventId"] for event, *_ in box.letters]
+    unsorted = [event["eventId"] for events, *_ in box.pages for event in events]
+    accepted = set(workspace.accepted)
+
+    assert accepted.isdisjoint(single + unsorted)
+    assert {str(n) for n in range(2000)} == accepted | set(single + unsorted)
+    assert set(single) <= bad
+    assert single
+    assert (len(single + unsorted), len(unsorted)) == (delivery.counts.dead_letters, delivery.counts.unsorted)
+    assert {("odd", 400, "c1")} == {tuple(rest) for _, *rest in box.pages}
+
+
+def test_a_page_refused_to_the_last_blames_nobody() -> None:
+    """2,000 events that are all refused alike: nothing is set aside, and the sentence says so."""
+    workspace, box = Workspace(lambda _: BatchRefused(400, "odd")), Box()
+    delivery = make_delivery(workspace, box)
+
+    with pytest.raises(IngestionRefused, match=r"^odd\. All 2000 records of a page were refused alike"):
+        delivery.ship(events_of(2000), "c1")
+
+    assert ([], [], 0) == (box.letters, box.pages, delivery.counts.dead_letters)
+    assert len(workspace.asked) <= 1 + 200
+
+
 def test_404_halves_once() -> None:
     """A 404, which may mean a body that is too large, is tried in two halves, and taken where these are taken."""
     workspace = Workspace(lambda ids: BatchRefused(404, "gone", once=True) if len(ids) > 2 else None)
@@ -211,10 +259,12 @@ def test_dead_letter_that_cannot_be_kept() -> None:
     """An event that is neither accepted nor kept stops the page."""
     workspace = Workspace(poison("0"))
 
-    with pytest.raises(ServiceUnavailable):
-        make_delivery(workspace, Box(ServiceUnavailable("storage is down"))).ship(events_of(2), "c1")
+    delivery = make_delivery(workspace, Box(ServiceUnavailable("storage is down")))
 
-    assert [] == workspace.accepted
+    with pytest.raises(ServiceUnavailable):
+        delivery.ship(events_of(2), "c1")
+
+    assert 0 == delivery.counts.events
 
 
 def test_asks_before_every_post() -> None:

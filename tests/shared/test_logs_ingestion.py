@@ -16,7 +16,7 @@ from shared.errors import IngestionRefused, LeaseLost, ServiceUnavailable
 from shared.ingestion.api import BatchRefused
 from shared.ingestion.columns import EVENT_FIELDS, Kind
 from shared.ingestion.delivery import Delivery
-from shared.ingestion.logs_ingestion import LogsIngestion
+from shared.ingestion.logs_ingestion import RECORD_FAULTS, LogsIngestion
 from shared.ingestion.rows import EncodedRow, encode_event
 from shared.ingestion.transports import pooled
 from shared.retry import Retry
@@ -116,7 +116,7 @@ def test_a_row_over_a_megabyte_is_not_even_sent() -> None:
 # --- the answers ------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(("status", "code"), [(400, "InvalidRequest"), (400, ""), (413, "")])
+@pytest.mark.parametrize(("status", "code"), [*((400, code) for code in RECORD_FAULTS), (413, "")])
 def test_what_the_records_are_to_blame_for_is_halved(status: int, code: str) -> None:
     """A body that is refused for its content, or its size, is refused as a batch."""
     ingestion, _ = client(refusal(status, code))
@@ -133,6 +133,9 @@ def test_what_the_records_are_to_blame_for_is_halved(status: int, code: str) -> 
         (400, "InvalidDcrImmutableId", ["DATA_COLLECTION_RULE_ID", "one region"]),
         (403, "OperationFailed", ["Monitoring Metrics Publisher", "takes minutes"]),
         (404, "NotFound", ["DATA_COLLECTION_ENDPOINT", "DATA_COLLECTION_RULE_ID", "LOG_TYPE"]),
+        (400, "", ["not known to lie in its records", "a proxy in between"]),
+        (400, "InvalidTransformOutput", ["Custom-DocuSignMonitor_CL", "it says InvalidTransformOutput"]),
+        (400, "InvalidApiVersion", ["none is set aside"]),
         (415, "", ["does not document", "AZURE_CLOUD"]),
         (302, "", ["a proxy in between"]),
     ],

@@ -82,7 +82,7 @@ def make_source(
 def test_assertion() -> None:
     """The assertion is RS256 with the documented claims: the bare host as audience, an hour at most."""
     wire = Wire(TokenEndpoint())
-    make_source(wire).token(never())
+    make_source(wire).read(never())
     (request,) = wire.requests
     form = dict(parse_qsl((request.body or b"").decode()))
     claims = jwt.decode(form["assertion"], options={"verify_signature": False})
@@ -103,7 +103,7 @@ def test_assertion() -> None:
 def test_demo_audience() -> None:
     """In the demo environment another host is asked, and is the audience."""
     wire = Wire(json_answer(200, {"access_token": "a", "expires_in": 3600}))
-    make_source(wire, settings=make_settings(DOCUSIGN_ENVIRONMENT="demo")).token(never())
+    make_source(wire, settings=make_settings(DOCUSIGN_ENVIRONMENT="demo")).read(never())
     form = dict(parse_qsl((wire.requests[0].body or b"").decode()))
     claims = jwt.decode(form["assertion"], options={"verify_signature": False})
 
@@ -116,11 +116,11 @@ def test_cached_and_renewed_before_its_end() -> None:
     clock = ManualClock(NOW)
     source = make_source(TokenEndpoint(), now=clock)
 
-    assert "token-1" == source.token(never())
+    assert "token-1" == source.read(never())
     clock.now = NOW + 3600 - 301
-    assert "token-1" == source.token(never())
+    assert "token-1" == source.read(never())
     clock.now = NOW + 3600 - 300
-    assert "token-2" == source.token(never())
+    assert "token-2" == source.read(never())
 
 
 @pytest.mark.parametrize(
@@ -132,25 +132,25 @@ def test_lifetimes(given: object, seconds: int) -> None:
     clock = ManualClock(NOW)
     wire = Wire(json_answer(200, {"access_token": "a", "expires_in": given}))
     source = make_source(wire, now=clock)
-    source.token(never())
+    source.read(never())
     clock.now += seconds - 1
-    source.token(never())
+    source.read(never())
 
     assert 1 == len(wire.requests)
     clock.now += 1
-    source.token(never())
+    source.read(never())
     assert 2 == len(wire.requests)
 
 
 def test_discard() -> None:
     """A rejected token is forgotten; one that was replaced meanwhile is not."""
     source = make_source(TokenEndpoint())
-    source.token(never())
-    source.discard("token-0")
+    source.read(never())
+    assert source.changed("token-0", never())
 
-    assert "token-1" == source.token(never())
-    source.discard("token-1")
-    assert "token-2" == source.token(never())
+    assert "token-1" == source.read(never())
+    assert source.changed("token-1", never())
+    assert "token-2" == source.read(never())
 
 
 @pytest.mark.parametrize(("status", "body"), HEALED)
@@ -159,7 +159,7 @@ def test_outlasted(status: int, body: str) -> None:
     clock = ManualClock()
     busy = Answer(status, {"retry-after": "11"}, body.encode())
 
-    assert "token-1" == make_source(Wire(TokenEndpoint(), busy)).token(make_retry(clock))
+    assert "token-1" == make_source(Wire(TokenEndpoint(), busy)).read(make_retry(clock))
     assert [11.0] == clock.slept
 
 
@@ -168,7 +168,7 @@ def test_lost_exchanges_are_outlasted(step: Any) -> None:
     """A token whose answer was lost is asked for again."""
     retry = make_retry()
 
-    assert make_source(Wire(TokenEndpoint(), step)).token(retry).startswith("token-")
+    assert make_source(Wire(TokenEndpoint(), step)).read(retry).startswith("token-")
     assert 1 == retry.count
 
 
@@ -176,7 +176,7 @@ def test_lost_exchanges_are_outlasted(step: Any) -> None:
 def test_outage_beyond_the_run(status: int, body: str) -> None:
     """An outage that outlasts the run is raised with the trace token."""
     with pytest.raises(ServiceUnavailable, match=rf"^DocuSign's token endpoint \({status}\): .*trace-4711$"):
-        make_source(Wire(Answer(status, TRACE, body.encode()))).token(never())
+        make_source(Wire(Answer(status, TRACE, body.encode()))).read(never())
 
 
 @pytest.mark.parametrize(("status", "body", "kind", "says"), STOPPED)
@@ -185,7 +185,7 @@ def test_refusals(status: int, body: str, kind: type[ConnectorError], says: str)
     wire = Wire(Answer(status, TRACE, body.encode()))
 
     with pytest.raises(kind, match=says) as raised:
-        make_source(wire).token(make_retry())
+        make_source(wire).read(make_retry())
 
     assert kind is type(raised.value)
     assert 1 == len(wire.requests)
@@ -224,10 +224,10 @@ def test_success_without_a_token(body: bytes) -> None:
     strange = Answer(200, TRACE, body)
     retry = make_retry()
 
-    assert "token-1" == make_source(Wire(TokenEndpoint(), strange)).token(retry)
+    assert "token-1" == make_source(Wire(TokenEndpoint(), strange)).read(retry)
     assert 1 == retry.count
     with pytest.raises(ServiceUnavailable, match=r"the answer holds no token\. Trace token: trace-4711$"):
-        make_source(Wire(strange)).token(never())
+        make_source(Wire(strange)).read(never())
 
 
 def test_key_rotation() -> None:
@@ -235,12 +235,12 @@ def test_key_rotation() -> None:
     vault, endpoint = FakeVault(), TokenEndpoint(rsa_key(1)[1])
     source = make_source(endpoint, vault)
     with pytest.raises(OperatorError, match="does not belong to the integration key"):
-        source.token(make_retry())
+        source.read(make_retry())
     vault.values[PRIVATE_KEY_SECRET] = rsa_key(1)[0]
 
-    assert "token-1" == source.token(make_retry())
+    assert "token-1" == source.read(make_retry())
     assert [PRIVATE_KEY_SECRET] * 3 == vault.reads  # at first, and again at each refusal
-    assert "token-1" == source.token(make_retry())
+    assert "token-1" == source.read(make_retry())
     assert 3 == len(vault.reads)
 
 
@@ -255,12 +255,12 @@ def test_mended_key(unusable: str) -> None:
     with pytest.raises(
         SecretError, match="secret docusign-private-key is no usable RSA private key"
     ) as raised:
-        source.token(make_retry())
+        source.read(make_retry())
 
     assert [] == wire.requests
     assert unusable not in str(raised.value)
     vault.values[PRIVATE_KEY_SECRET] = rsa_key()[0]
-    assert "token-1" == source.token(make_retry())
+    assert "token-1" == source.read(make_retry())
 
 
 def test_consent_url() -> None:
@@ -282,7 +282,7 @@ def test_consent_required_prints_the_url() -> None:
     wire = Wire(json_answer(400, {"error": "consent_required"}))
 
     with pytest.raises(DocuSignRefused) as raised:
-        make_source(wire).token(never())
+        make_source(wire).read(never())
 
     assert consent_url(make_settings()) in str(raised.value)
 
@@ -292,7 +292,7 @@ def test_no_key_in_any_text() -> None:
     wire = Wire(Answer(400, {}, refused("something_new").encode()))
 
     with pytest.raises(OperatorError) as raised:
-        make_source(wire).token(never())
+        make_source(wire).read(never())
 
     assertion = dict(parse_qsl((wire.requests[0].body or b"").decode()))["assertion"]
     texts = f"{raised.value!r} {raised.value.__context__!r}"

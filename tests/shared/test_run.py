@@ -10,7 +10,7 @@ from shared.budget import Budget
 from shared.docusign.monitor import Page
 from shared.errors import LeaseLost, ServiceUnavailable
 from shared.position import Position
-from shared.run import CAUGHT_UP, FAILED, OUT_OF_BUDGET, QUOTA_LOW, Progress, carry, next_position
+from shared.run import CAUGHT_UP, FAILED, OUT_OF_BUDGET, QUOTA_LOW, UNMOVED, Progress, carry, next_position
 from tests.support import ManualClock, make_budget
 
 START = Position("c0", "v2", "2026-11-20T00:00:00.000Z")
@@ -94,11 +94,56 @@ def test_until_caught_up() -> None:
 
 
 def test_data_with_an_unmoved_cursor() -> None:
-    """Events behind a cursor that stays where it is are taken, and the run ends: no endless loop."""
+    """Events behind a cursor that stays where it is are taken, what was taken is saved, and the run ends."""
     pages, log = Pages(make_page(0, end=0)), Log()
+    progress = run(pages, log)
 
-    assert CAUGHT_UP == run(pages, log).outcome
-    assert ["ship c0"] == log.happened
+    assert (CAUGHT_UP, [UNMOVED.format(events=2, known=0)]) == (progress.outcome, progress.notes)
+    assert ["ship c0", "save c0"] == log.happened
+    assert [(2, "0.1")] == [(position.delivered, position.last_event_id) for position in log.positions]
+
+
+def test_an_unmoved_cursor_in_every_run() -> None:
+    """Four runs get the same page, then one with two more events: each event is shipped once, and it is told."""
+    log, position, notes = Log(), START, []
+    for count in (3, 3, 3, 3, 5, 5):
+        progress = run(Pages(make_page(0, events=count, end=0)), log, start=position)
+        position = log.positions[-1]
+        notes += progress.notes
+
+    assert (5, 2) == (log.events, len(log.positions))
+    assert UNMOVED.format(events=3, known=3) == notes[1]
+    assert UNMOVED.format(events=5, known=3) == notes[4]
+
+
+def test_a_cursor_that_moves_again() -> None:
+    """What was delivered with the old cursor is passed over in the page that brings the new one."""
+    log = Log()
+    run(Pages(make_page(0, events=2, end=0)), log)
+    run(Pages(make_page(0, events=4), make_page(1, events=0, end=1)), log, start=log.positions[-1])
+
+    assert (4, 0, "c1") == (log.events, log.positions[-1].delivered, log.positions[-1].cursor)
+
+
+def test_an_event_that_came_in_before_those_that_were_delivered() -> None:
+    """Where the page does not begin as it did, all of it is shipped again: nothing is passed over on a guess."""
+    log = Log()
+    run(Pages(make_page(0, events=3, end=0)), log)
+    page = make_page(0, events=3, end=0)
+    late = {"eventId": "late", "timestamp": "2026-11-20T10:00:00Z"}
+    run(Pages(replace(page, events=[late, *page.events])), log, start=log.positions[-1])
+
+    assert 3 + 4 == log.events
+
+
+def test_a_time_that_does_not_move() -> None:
+    """A first run's date-time is no other than a cursor: its events are known the next time."""
+    log, start = Log(), replace(START, cursor="2026-11-13T00:00:00.000Z", api="")
+    page = replace(make_page(0, events=3), sent=start.cursor, end_cursor=start.cursor)
+    run(Pages(page), log, start=start)
+    run(Pages(page), log, start=log.positions[-1])
+
+    assert (3, start.cursor) == (log.events, log.positions[-1].origin)
 
 
 def test_three_empty_pages() -> None:
@@ -240,7 +285,7 @@ def test_small_budget_still_carries_a_page(clock: ManualClock) -> None:
 
 
 def test_stop(clock: ManualClock) -> None:
-    """SIGTERM ends the run after the pages that are already under way."""
+    """SIGTERM ends the run after the page in hand, with its cursor saved."""
     budget = make_budget(clock)
 
     def ship(number: int) -> None:
@@ -250,8 +295,34 @@ def test_stop(clock: ManualClock) -> None:
     log = Log(ship)
     progress = run(Pages(*[make_page(n) for n in range(99)]), log, budget)
 
-    assert (4, OUT_OF_BUDGET) == (progress.pages, progress.outcome)
-    assert "save c4" == log.happened[-1]
+    assert (3, OUT_OF_BUDGET, []) == (progress.pages, progress.outcome, progress.notes)
+    assert "save c3" == log.happened[-1]
+
+
+def test_stop_while_a_page_is_waited_for(clock: ManualClock) -> None:
+    """A fetch that the signal finds at its pause is not begun, and the run ends well."""
+    budget = make_budget(clock)
+
+    def pace(number: int) -> None:
+        if number == 2:
+            budget.stop.set()
+        budget.pause(3.0)
+
+    log = Log()
+    progress = run(Pages(*[make_page(n) for n in range(99)], before=pace), log, budget)
+
+    assert (OUT_OF_BUDGET, []) == (progress.outcome, progress.notes)
+    assert progress.pages in (1, 2)
+    assert log.happened[-1] == f"save c{progress.pages}"
+
+
+def test_stopped_before_it_began(clock: ManualClock) -> None:
+    """A run that is told to stop before its first page does nothing, and has not failed."""
+    budget, log = make_budget(clock), Log()
+    budget.stop.set()
+
+    assert Progress(outcome=OUT_OF_BUDGET) == run(Pages(make_page(0)), log, budget)
+    assert [] == log.happened
 
 
 def test_quota() -> None:
@@ -263,14 +334,14 @@ def test_quota() -> None:
 
 def test_quota_on_the_last_page() -> None:
     """A low quota is not told where nothing more was to be asked anyway."""
-    progress = run(Pages(make_page(0, end=0, quota_low=True)), Log())
+    progress = run(Pages(make_page(0, events=0, end=0, quota_low=True)), Log())
 
     assert (CAUGHT_UP, []) == (progress.outcome, progress.notes)
 
 
 def test_warnings_are_kept() -> None:
     """A stream that was taken up at another place is told once its page is safe."""
-    pages = Pages(make_page(0, warning="The cursor expired"), make_page(1, end=1))
+    pages = Pages(make_page(0, warning="The cursor expired"), make_page(1, events=0, end=1))
 
     assert ["The cursor expired"] == run(pages, Log()).notes
 

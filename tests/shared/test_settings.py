@@ -31,6 +31,7 @@ def faults(**overrides: str) -> list[str]:
 def test_defaults() -> None:
     """A minimal app gets every default of the contract."""
     expected = Settings(
+        environment="production",
         integration_key=INTEGRATION_KEY,
         user_id=USER_ID,
         organization_id=None,
@@ -86,6 +87,7 @@ def test_every_setting_is_taken() -> None:
         PAGE_INTERVAL_SECONDS="0.5",
     )
     expected = Settings(
+        environment="demo",
         integration_key=INTEGRATION_KEY,
         user_id=USER_ID,
         organization_id=GUID,

@@ -108,10 +108,11 @@ def test_other_generation_than_before(apis: str, before: str) -> None:
     page = make_stream(wire, apis).page(replace(POSITION, api=before))
     now = V2 if apis == V2 else V3
 
-    assert [(now, "2026-11-20T10:50:00.000Z")] == cursors(wire)
+    assert [(now, "2026-11-20T10:52:00.000Z")] == cursors(wire)
     assert (
         f"The cursor was given by the Monitor API {before}, and {now} is asked now: the stream goes on from "
-        "2026-11-20T10:50:00.000Z; some events come twice"
+        "2026-11-20T10:52:00.000Z, ten minutes before the insertion that the cursor tells; some events "
+        "come twice"
     ) == page.warning
 
 
@@ -127,23 +128,30 @@ def test_time_serves_both_generations() -> None:
 @pytest.mark.parametrize(
     ("position", "restart"),
     [
-        (POSITION, "2026-11-20T10:50:00.000Z"),
-        (replace(POSITION, last_event_time=None), "2026-11-20T10:52:00.000Z"),
-        (replace(POSITION, last_event_time="soon"), "2026-11-20T10:52:00.000Z"),
-        (replace(POSITION, last_event_time="2027-01-01T00:00:00Z"), "2026-11-20T10:52:00.000Z"),
-        (replace(POSITION, last_event_time=None, cursor="opaque"), "2026-11-20T11:50:00.000Z"),
-        (replace(POSITION, last_event_time="2027-01-01T00:00:00Z", cursor="a"), "2026-11-20T11:50:00.000Z"),
-        (Position("opaque", V3, ""), "2021-01-01T00:00:00.000Z"),
+        (POSITION, "2026-11-20T10:52:00.000Z"),
+        (replace(POSITION, last_event_time="0001-01-01T00:00:00Z"), "2026-11-20T10:52:00.000Z"),
+        (replace(POSITION, cursor="opaque"), "2026-11-20T10:50:00.000Z"),
+        (Position("opaque", V3, "", origin="2026-11-13T00:00:00.000Z"), "2026-11-13T00:00:00.000Z"),
     ],
 )
 def test_expired_cursor(status: int, position: Position, restart: str) -> None:
-    """A refused cursor is replaced by a time before whatever is known of the last event, and it is told."""
-    wire = make_wire(Answer(status, TRACE), V3_PAGE)
-    page = make_stream(wire).page(position)
+    """A cursor that is refused twice is replaced by a time before what was delivered, and it is told."""
+    wire, paced = make_wire(Answer(status, TRACE), Answer(status, TRACE), V3_PAGE), list[int]()
+    page = make_stream(wire, pace=lambda: paced.append(len(wire.requests))).page(position)
 
-    assert [(V3, position.cursor), (V3, restart)] == cursors(wire)
-    assert page.warning.endswith(f"trace-4711: the stream goes on from {restart}; some events come twice")
+    assert [(V3, position.cursor), (V3, position.cursor), (V3, restart)] == cursors(wire)
+    assert f"trace-4711: the stream goes on from {restart}, " in page.warning
+    assert page.warning.endswith("; some events come twice")
     assert (restart, "three", [{"eventId": "3"}]) == (page.sent, page.end_cursor, page.events)
+    assert [0, 1] == paced
+
+
+def test_one_stray_refusal() -> None:
+    """A single refusal of a good cursor moves nothing: it is asked with once more."""
+    wire = make_wire(Answer(400, TRACE), V3_PAGE)
+    page = make_stream(wire).page(POSITION)
+
+    assert ([(V3, TICKS)] * 2, "") == (cursors(wire), page.warning)
 
 
 def test_refused_time() -> None:
@@ -153,7 +161,7 @@ def test_refused_time() -> None:
     with pytest.raises(CursorRefused):
         make_stream(wire).page(replace(POSITION, cursor="2026-11-19T00:00:00.000Z"))
 
-    assert 1 == len(wire.requests)
+    assert 2 == len(wire.requests)
 
 
 def test_refused_restart() -> None:
@@ -163,15 +171,15 @@ def test_refused_restart() -> None:
     with pytest.raises(CursorRefused):
         make_stream(wire).page(POSITION)
 
-    assert 2 == len(wire.requests)
+    assert 3 == len(wire.requests)
 
 
 def test_restart_that_finds_nothing_there() -> None:
     """A 404 in the middle of a restart leads to the other generation all the same."""
-    page = make_stream(make_wire(Answer(400), Answer(404))).page(POSITION)
+    page = make_stream(make_wire(Answer(400), Answer(400), Answer(404))).page(POSITION)
 
     assert (V2, "two") == (page.api, page.end_cursor)
-    assert "some events come twice" in page.warning
+    assert "the stream goes on from" in page.warning
 
 
 def test_throttling_is_no_refusal_of_the_cursor() -> None:
