@@ -236,7 +236,7 @@ class Doctor:
     def _check_storage(self) -> str:
         """A blob is written and read, for a role that only reads is not enough."""
         container = self._parts.container
-        self._retry(lambda: make_container(container))
+        make_container(container, self._retry)
         blobs = Blobs(container, self._retry)
         blobs.write(self._probe, b"{}")
         try:

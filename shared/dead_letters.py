@@ -16,10 +16,8 @@ from azure.core.exceptions import HttpResponseError, ResourceExistsError
 from azure.storage.blob import ContainerClient
 
 from shared import lenient_json
-from shared.azure_calls import azure_call
-from shared.errors import StorageRefused
 from shared.retry import Retry
-from shared.storage import ROLE, refused
+from shared.storage import ask_storage, refused
 from shared.timestamps import iso_utc
 
 PREFIX = "dead-letters/"
@@ -69,11 +67,7 @@ class DeadLetters:
         """Whether the blob was written; False when there is one of that name."""
         blob = self._container.get_blob_client(name)
         try:
-            self._retry(
-                lambda: azure_call(
-                    name, lambda: blob.upload_blob(_encoded(letter)), StorageRefused, f"{ROLE}."
-                )
-            )
+            ask_storage(self._container, name, lambda: blob.upload_blob(_encoded(letter)), self._retry)
         except ResourceExistsError:
             return False
         except HttpResponseError as error:
@@ -83,9 +77,7 @@ class DeadLetters:
     def _holds(self, name: str, event: Any) -> bool:
         blob = self._container.get_blob_client(name)
         try:
-            content = self._retry(
-                lambda: azure_call(name, lambda: blob.download_blob().readall(), StorageRefused, f"{ROLE}.")
-            )
+            content = ask_storage(self._container, name, lambda: blob.download_blob().readall(), self._retry)
             return bool(_encoded(json.loads(content)["event"]) == _encoded(event))
         except (HttpResponseError, ValueError, KeyError, TypeError):
             return False  # whatever is there, it is not this event

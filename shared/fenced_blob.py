@@ -4,17 +4,19 @@ Only a runner that holds the lease and has read or written the blob's present ve
 never overwrite each other.
 """
 
-from typing import Self
+from collections.abc import Callable
+from typing import Self, TypeVar
 
 from azure.core import MatchConditions
 from azure.core.exceptions import HttpResponseError, ResourceNotFoundError
 from azure.storage.blob import ContainerClient
 
-from shared.azure_calls import azure_call
-from shared.errors import LeaseLost, ServiceUnavailable, StorageRefused
+from shared.errors import LeaseLost, ServiceUnavailable
 from shared.lease import Lease
 from shared.retry import Retry
-from shared.storage import ROLE, make_container, refused
+from shared.storage import ask_storage, make_container, refused
+
+T = TypeVar("T")
 
 _PRECONDITION = 412
 _FASTER = frozenset({409, 412})
@@ -83,7 +85,7 @@ class FencedBlob:
     def _saved(self, content: bytes) -> bool:
         """Whether the upload was taken; False when the blob is not as this run knows it."""
         try:
-            self._etag = self._retry(lambda: self._upload(content))
+            self._etag = self._ask(lambda: self._upload(content))
         except HttpResponseError as error:
             if error.status_code == _PRECONDITION:
                 return False
@@ -91,17 +93,14 @@ class FencedBlob:
         return True
 
     def _upload(self, content: bytes) -> str:
-        def upload() -> str:
-            properties = self._blob.upload_blob(
-                content,
-                overwrite=True,
-                lease=self.lease.fence,
-                etag=self._etag,
-                match_condition=MatchConditions.IfNotModified,
-            )
-            return whole_etag(properties.get("etag"), self.name)
-
-        return azure_call(self.name, upload, StorageRefused, f"{ROLE}.")
+        properties = self._blob.upload_blob(
+            content,
+            overwrite=True,
+            lease=self.lease.fence,
+            etag=self._etag,
+            match_condition=MatchConditions.IfNotModified,
+        )
+        return whole_etag(properties.get("etag"), self.name)
 
     def _agree_with_storage(self, content: bytes) -> None:
         """A save whose answer was lost or cut short is refused when repeated: its ETag is not known here.
@@ -114,29 +113,28 @@ class FencedBlob:
         raise LeaseLost(f"{self.name} was changed by another run. This one stops; nothing was overwritten.")
 
     def _read(self) -> tuple[bytes, str]:
-        def download() -> tuple[bytes, str]:
-            stream = self._blob.download_blob()
-            content = stream.readall()
-            if len(content) != stream.size:
-                raise ServiceUnavailable(f"{self.name}: the answer is not the whole blob")
-            return content, whole_etag(stream.properties.etag, self.name)
-
         try:
-            return self._retry(lambda: azure_call(self.name, download, StorageRefused, f"{ROLE}."))
+            return self._ask(self._download)
         except HttpResponseError as error:
             raise refused(self.name, error) from None
 
+    def _download(self) -> tuple[bytes, str]:
+        stream = self._blob.download_blob()
+        content = stream.readall()
+        if len(content) != stream.size:
+            raise ServiceUnavailable(f"{self.name}: the answer is not the whole blob")
+        return content, whole_etag(stream.properties.etag, self.name)
+
     def _create(self) -> None:
-        self._retry(lambda: make_container(self._container))
+        make_container(self._container, self._retry)
         try:
-            self._retry(
-                lambda: azure_call(
-                    self.name, lambda: self._blob.upload_blob(self._first), StorageRefused, f"{ROLE}."
-                )
-            )
+            self._ask(lambda: self._blob.upload_blob(self._first))
         except HttpResponseError as error:
             if error.status_code not in _FASTER:  # another first run may be faster: its content counts
                 raise refused(self.name, error) from None
+
+    def _ask(self, call: Callable[[], T]) -> T:
+        return ask_storage(self._container, self.name, call, self._retry)
 
 
 def whole_etag(etag: object, name: str) -> str:

@@ -30,7 +30,7 @@ RENEW_SECONDS = 15.0
 RELEASE_SECONDS = 10.0
 _TRUSTED_SECONDS = 40.0
 """A lease renewed so recently still holds when the call that relies on it arrives."""
-_RENEW_ATTEMPT_SECONDS = 15.0
+RENEW_ATTEMPT_SECONDS = 15.0
 _CONFLICT = frozenset({409, 412})
 
 
@@ -102,22 +102,24 @@ class Lease:
                 return
             with contextlib.suppress(ConnectorError, HttpResponseError):
                 # a time of its own: the run's may be used up, and a lease that is kept blocks the next run
-                Retry(self._retry.budget.beside(RELEASE_SECONDS))(self._release_once)
+                budget = self._retry.budget.beside(RELEASE_SECONDS)
+                Retry(budget)(lambda: self._release_once(budget.attempt_seconds(RELEASE_SECONDS)))
 
-    def _ask(self, what: str, verb: Callable[[], object], seconds: float = ATTEMPT_SECONDS) -> None:
+    def _ask(self, what: str, verb: Callable[[], object], seconds: float) -> None:
         """One request about the lease."""
         try:
-            azure_call(what, verb, StorageRefused, f"{ROLE}.", seconds)
+            azure_call(f"{what} ({self._blob.primary_hostname})", verb, StorageRefused, f"{ROLE}.", seconds)
         finally:
             self._client.id = self._id  # the SDK takes its id from the answer, even from half of one
 
-    def _release_once(self) -> None:
-        self._ask("lease", self._client.release, _RENEW_ATTEMPT_SECONDS)
+    def _release_once(self, seconds: float) -> None:
+        self._ask("lease", self._client.release, seconds)
 
     def _acquire_once(self) -> None:
         name = self._blob.blob_name
         try:
-            self._ask(f"lease on {name}", lambda: self._client.acquire(LEASE_SECONDS))
+            seconds = self._retry.budget.attempt_seconds(ATTEMPT_SECONDS)
+            self._ask(f"lease on {name}", lambda: self._client.acquire(LEASE_SECONDS), seconds)
         except ResourceNotFoundError:
             raise
         except HttpResponseError as error:
@@ -138,7 +140,7 @@ class Lease:
                 return  # it was given back meanwhile
             asked = self._clock()
             try:
-                self._ask("lease", self._client.renew, _RENEW_ATTEMPT_SECONDS)
+                self._ask("lease", self._client.renew, RENEW_ATTEMPT_SECONDS)
                 self._renewed = asked
             except HttpResponseError:
                 self._lost = True

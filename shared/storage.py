@@ -1,12 +1,18 @@
 """The blob container that holds the state."""
 
+from collections.abc import Callable
+from typing import TypeVar
+
 from azure.core.credentials import TokenCredential
 from azure.core.exceptions import HttpResponseError, ResourceExistsError
 from azure.storage.blob import ContainerClient
 
-from shared.azure_calls import NO_RETRIES, azure_call, azure_transport
+from shared.azure_calls import ATTEMPT_SECONDS, NO_RETRIES, azure_call, azure_transport
 from shared.errors import StorageRefused
+from shared.retry import Retry
 from shared.settings import Settings
+
+T = TypeVar("T")
 
 ROLE = (
     "Give the app's identity the role Storage Blob Data Owner on the account, check the AzureWebJobsStorage "
@@ -36,10 +42,35 @@ def open_container(settings: Settings, credential: TokenCredential) -> Container
         ) from None
 
 
-def make_container(container: ContainerClient) -> None:
-    """Create the container where it is missing. One attempt."""
+def ask_storage(container: ContainerClient, name: str, call: Callable[[], T], retry: Retry) -> T:
+    """What storage gives, asked again while that may help, each time no longer than the run lasts.
+
+    Args:
+        container: Where the state lies; its account is named when it does not serve.
+        name: What is asked for.
+        call: Asks for it, once.
+        retry: Repeats what fails for a moment.
+
+    Raises:
+        StorageRefused, NetworkRefused: A person must act.
+        ServiceUnavailable: Storage stayed down.
+        HttpResponseError: A status that the caller knows better (404, 409, 412).
+    """
+    what = f"{name} ({container.primary_hostname})"
+
+    def once() -> T:
+        return azure_call(
+            what, call, StorageRefused, f"{ROLE}.", retry.budget.attempt_seconds(ATTEMPT_SECONDS)
+        )
+
+    return retry(once)
+
+
+def make_container(container: ContainerClient, retry: Retry) -> None:
+    """Create the container where it is missing."""
+    name = f"container {container.container_name}"
     try:
-        azure_call(f"container {container.container_name}", container.create_container, StorageRefused, ROLE)
+        ask_storage(container, name, container.create_container, retry)
     except ResourceExistsError:
         return
     except HttpResponseError as error:

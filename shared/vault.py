@@ -7,7 +7,7 @@ from azure.core.exceptions import HttpResponseError
 from azure.core.pipeline.transport import RequestsTransport
 from azure.keyvault.secrets import SecretClient
 
-from shared.azure_calls import NO_RETRIES, azure_call, azure_transport
+from shared.azure_calls import ATTEMPT_SECONDS, NO_RETRIES, azure_call, azure_transport
 from shared.errors import SecretError
 from shared.retry import Retry
 
@@ -77,7 +77,9 @@ class Secrets:
             ServiceUnavailable: The vault or the identity stayed down for the rest of the run.
         """
         if name not in self._values:
-            self._values[name] = retry(lambda: self._fetch(name))
+            self._values[name] = retry(
+                lambda: self._fetch(name, retry.budget.attempt_seconds(ATTEMPT_SECONDS))
+            )
         return self._values[name]
 
     def changed(self, name: str, retry: Retry) -> bool:
@@ -85,7 +87,7 @@ class Secrets:
         before = self._values.pop(name, None)
         return self.read(name, retry) != before
 
-    def _fetch(self, name: str) -> str:
+    def _fetch(self, name: str, seconds: float) -> str:
         what = f"Key Vault {self._vault_url}, secret {name}"
         try:
             value = azure_call(
@@ -94,6 +96,7 @@ class Secrets:
                 SecretError,
                 "Give the app's identity the role Key Vault Secrets User on the vault, and let the vault's "
                 "firewall admit the app.",
+                seconds,
             )
         except HttpResponseError as error:
             if error.status_code == _NOT_FOUND:

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from azure.core.credentials import TokenCredential
 from azure.core.exceptions import HttpResponseError
 
-from shared.azure_calls import azure_call
+from shared.azure_calls import ATTEMPT_SECONDS, azure_call
 from shared.errors import IngestionRefused
 from shared.retry import Retry
 
@@ -40,7 +40,7 @@ class MonitorToken:
             IngestionRefused: There is no identity, or it is refused.
             ServiceUnavailable: The identity endpoint stayed down for the rest of the run.
         """
-        return retry(self._fetch)
+        return retry(lambda: self._fetch(retry.budget.attempt_seconds(ATTEMPT_SECONDS)))
 
     def changed(self, rejected: str, retry: Retry) -> bool:
         """Ask anew, unless another thread just did; whether there is another token than the rejected one."""
@@ -49,10 +49,12 @@ class MonitorToken:
                 self._credential = self._another()
             return self.read(retry) != rejected
 
-    def _fetch(self) -> str:
+    def _fetch(self, seconds: float) -> str:
         what = f"The token for {self._scope}"
         credential = self._credential
         try:
-            return azure_call(what, lambda: credential.get_token(self._scope).token, IngestionRefused, _CURE)
+            return azure_call(
+                what, lambda: credential.get_token(self._scope).token, IngestionRefused, _CURE, seconds
+            )
         except HttpResponseError as error:
             raise IngestionRefused(f"{what}: status {error.status_code}. {_CURE}") from None

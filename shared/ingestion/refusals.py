@@ -27,7 +27,7 @@ MOST_POSTS = 200
 """Posts that finding the refused records of one page may take."""
 TIME_SHARE = 1 / 4
 """The share of the run's time that it may take."""
-LEAST_SECONDS = 15.0
+LEAST_SECONDS = 10.0
 """What it may take where less of the run is left: the page in hand is finished, whatever the time."""
 MANY_ALIKE = 10
 """So many records, all refused alike, are not to blame: something on the way to the table is wrong."""

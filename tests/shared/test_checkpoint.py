@@ -6,6 +6,7 @@ import pytest
 
 from shared.checkpoint import Checkpoint
 from shared.errors import AlreadyRunning, LeaseLost, ServiceUnavailable, StateError, StorageRefused
+from shared.owner import Owner, owner_of
 from shared.position import Position
 from shared.web import Answer, Request, Transport
 from tests.shared.fakes import (
@@ -17,7 +18,7 @@ from tests.shared.fakes import (
     storage_answer,
     unreachable,
 )
-from tests.support import ManualClock
+from tests.support import USER_ID, ManualClock, make_settings
 
 NAME = "checkpoint/default.json"
 START = Position("2026-11-14T00:00:00.000Z", "", "2026-11-21T00:00:00.000Z")
@@ -313,3 +314,86 @@ def test_strange_status(storage: BlobService, clock: ManualClock, what: Callable
 
     with pytest.raises(StorageRefused, match=f"{NAME}: status 400, InvalidHeaderValue"):
         work(make_checkpoint(storage, clock, wire), FIRST)
+
+
+OWNER = Owner("production", USER_ID)
+OTHERS = [Owner("demo", USER_ID), Owner("production", "99999999-9999-4999-8999-999999999999")]
+
+
+def owned(storage: BlobService, clock: ManualClock, owner: Owner = OWNER) -> Checkpoint:
+    """Give an owner's checkpoint."""
+    return Checkpoint(storage.client(), None, START, make_retry(clock), owner)
+
+
+def named_owner(storage: BlobService) -> tuple[str | None, str | None]:
+    """Give the environment and the user that the blob names."""
+    value = json.loads(storage.content(NAME))
+    return value.get("environment"), value.get("userId")
+
+
+def test_the_blob_names_its_owner(storage: BlobService, clock: ManualClock) -> None:
+    """From the first run on, and after each save."""
+    with owned(storage, clock) as checkpoint:
+        first = named_owner(storage)
+        checkpoint.read()
+        checkpoint.save(FIRST)
+
+    assert [("production", USER_ID)] * 2 == [first, named_owner(storage)]
+
+
+@pytest.mark.parametrize("other", OTHERS)
+def test_another_owners_checkpoint_is_refused(storage: BlobService, clock: ManualClock, other: Owner) -> None:
+    """Another environment's or user's cursor is never asked with; the sentence names both, and the cure."""
+    work(owned(storage, clock, other), FIRST)
+    before = storage.content(NAME)
+
+    with pytest.raises(
+        StateError, match=f"belongs to DocuSign {other}, and the settings say {OWNER}"
+    ) as raised:
+        work(owned(storage, clock))
+    assert all(
+        word in str(raised.value) for word in ("STATE_CONTAINER", "DOCUSIGN_ENVIRONMENT", "rewind --to")
+    )
+    assert before == storage.content(NAME)
+    assert not storage.leased(NAME)
+
+
+def test_a_checkpoint_without_an_owner_is_taken_over_once(storage: BlobService, clock: ManualClock) -> None:
+    """An older version's blob gets the first owner who reads it, at once; the next one is refused."""
+    work(make_checkpoint(storage, clock), FIRST)
+
+    with owned(storage, clock) as checkpoint:
+        assert FIRST == checkpoint.read()
+    assert ("production", USER_ID) == named_owner(storage)
+    assert FIRST == saved(storage)
+    with pytest.raises(StateError, match="belongs to DocuSign production"):
+        work(owned(storage, clock, OTHERS[0]))
+
+
+def test_the_case_of_a_user_is_nobodys_else(storage: BlobService, clock: ManualClock) -> None:
+    """A GUID in capital letters is the same user."""
+    settings = make_settings(DOCUSIGN_USER_ID="ABCDEF00-0000-4000-8000-000000000000")
+    work(owned(storage, clock, owner_of(settings)), FIRST)
+    again = make_settings(DOCUSIGN_USER_ID="abcdef00-0000-4000-8000-000000000000")
+
+    with owned(storage, clock, owner_of(again)) as checkpoint:
+        assert FIRST == checkpoint.read()
+
+
+def test_replacing_another_owners_position(storage: BlobService, clock: ManualClock) -> None:
+    """Who sets a new position may replace a foreign one; from then on the checkpoint is theirs."""
+    work(owned(storage, clock, OTHERS[0]), FIRST)
+    with owned(storage, clock) as checkpoint:
+        before = checkpoint.before()
+        checkpoint.save(SECOND)
+
+    assert (FIRST, ("production", USER_ID)) == (before, named_owner(storage))
+
+
+def test_what_a_lost_cursor_needs_is_kept(storage: BlobService, clock: ManualClock) -> None:
+    """Origin, recent times and what was delivered with an unmoved cursor are found again."""
+    known = replace(FIRST, delivered=7, origin="2026-11-14T00:00:00.000Z", recent=("2026-11-21T08:59:00Z",))
+    work(owned(storage, clock), known)
+
+    with owned(storage, clock) as checkpoint:
+        assert known == checkpoint.read()

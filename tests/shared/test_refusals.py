@@ -165,11 +165,11 @@ def test_a_quarter_of_the_run_at_most() -> None:
 
 
 def test_a_run_that_is_used_up_still_has_some_seconds() -> None:
-    """At the end of a run the page in hand gets 15 s, so that a lone bad record is still found."""
+    """At the end of a run the page in hand gets 10 s, so that a lone bad record is still found."""
     page, sink = make_page(odd(617), seconds=0.5, spent=480.0)
     page.send(rows_of(*range(1000)))
 
-    assert len(sink.posts) * 0.5 <= LEAST_SECONDS
+    assert len(sink.posts) * 0.5 <= LEAST_SECONDS + 0.5
     assert [[617]] == numbers_of(page)
 
 

@@ -13,6 +13,7 @@ from tests.shared.fakes import (
     Wire,
     loses_answer,
     make_retry,
+    never,
     storage_answer,
     unreachable,
 )
@@ -76,7 +77,7 @@ def test_account_key_that_is_none() -> None:
 def test_make() -> None:
     """A missing container is made."""
     storage = BlobService(ManualClock(), exists=False)
-    make_container(storage.client())
+    make_container(storage.client(), never())
 
     assert storage.exists
 
@@ -85,8 +86,8 @@ def test_make_again() -> None:
     """A container that is there already is left alone, also after an ambiguous answer."""
     storage = BlobService(ManualClock(), exists=False)
     container = storage.client(Wire(storage, loses_answer))
-    make_retry()(lambda: make_container(container))
-    make_container(container)
+    make_container(container, make_retry())
+    make_container(container, never())
 
     assert storage.exists
 
@@ -94,8 +95,8 @@ def test_make_again() -> None:
 @pytest.mark.parametrize("step", [unreachable, storage_answer(503)])
 def test_outage(step: Answer) -> None:
     """Storage that is down may be tried again."""
-    with pytest.raises(ServiceUnavailable, match="container docusign-monitor"):
-        make_container(BlobService(ManualClock()).client(Wire(Answer(201), step)))
+    with pytest.raises(ServiceUnavailable, match=r"^container docusign-monitor \(.*\): "):
+        make_container(BlobService(ManualClock()).client(Wire(Answer(201), step)), never())
 
 
 @pytest.mark.parametrize(
@@ -109,7 +110,7 @@ def test_outage(step: Answer) -> None:
 def test_refused(answer: Answer, says: str) -> None:
     """A refusal names the container, the status and the cure."""
     with pytest.raises(StorageRefused, match=says):
-        make_container(BlobService(ManualClock()).client(Wire(answer)))
+        make_container(BlobService(ManualClock()).client(Wire(answer)), never())
 
 
 def test_refusal_without_a_code() -> None:
