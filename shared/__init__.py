@@ -7,9 +7,9 @@ Each layer imports only from those below it::
     run, health, directory                the run loop and what it reports; the sweep
     docusign/, ingestion/                 the two sides; neither knows the other
     checkpoint, dead_letters, directory_state, vault    state and secrets in Azure
-    azure_calls, web                      one attempt at a call, and what its failure means
-    answers, retry, budget, shutdown      policies: what to do about an answer, and for how long
-    settings, clouds, timestamps, lenient_json, heap, errors
+    azure_calls, web, network, deadline   one attempt at a call, its bounds, and what its failure means
+    answers, retry, renewal, budget, shutdown    policies: what to do about an answer, and for how long
+    settings, owner, clouds, timestamps, lenient_json, heap, errors
 """
 
 __version__ = "1.0.0"

@@ -1,5 +1,6 @@
 import json
 import logging
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from typing import Any
@@ -47,6 +48,11 @@ ORGANIZATION = "0a6e6c5c-9c5d-4b8a-8d1e-2f6b0c9d7e11"
 OTHER = "1b6e6c5c-9c5d-4b8a-8d1e-2f6b0c9d7e11"
 APP = ENVIRON | {"PAGE_INTERVAL_SECONDS": "0"}
 CHECKPOINT = "checkpoint/default.json"
+LOGS_APP = {
+    "INGESTION_API": "logs-ingestion",
+    "DATA_COLLECTION_ENDPOINT": "https://example-abcd.eastus-1.ingest.monitor.azure.com",
+    "DATA_COLLECTION_RULE_ID": "dcr-0123456789abcdef0123456789abcdef",
+}
 
 
 class DocuSign:
@@ -349,6 +355,80 @@ def test_refused_event_is_counted(world: World) -> None:
 
     assert (3, 1, ["event-0", "event-2"]) == (figures.events, figures.deadLetters, world.workspace.ids)
     assert 1 == len(world.storage.names("dead-letters/"))
+
+
+def test_a_run_with_dead_letters_does_not_look_healthy(world: World, log: pytest.LogCaptureFixture) -> None:
+    """It ends well, and is told: in the row's sentence, and as a warning in the log."""
+    world.happen(2)
+    world.docusign.events[1]["userAgent"] = "x" * 40_000
+    run_monitor(APP)
+
+    level, logged = line(log)
+    assert (logging.WARNING, "caught-up", 1) == (level, logged["outcome"], logged["deadLetters"])
+    assert world.workspace.health[-1]["error"].startswith("Dead letters: 1. The workspace does not take")
+    assert "manage.py replay" in logged["error"]
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        Answer(
+            400, {"content-type": "text/html"}, b"<html>400 Bad Request - Request Header Too Large</html>"
+        ),
+        json_answer(
+            400, {"error": {"code": "InvalidTransformOutput", "message": "the transformation failed"}}
+        ),
+        json_answer(400, {"error": {"code": "InvalidApiVersion"}}),
+        json_answer(400, {"error": {"code": "UnsupportedContentEncoding"}}),
+        json_answer(400, {"error": {"code": "InvalidRequest", "message": "the body was spoilt on its way"}}),
+        Answer(400),
+    ],
+)
+def test_a_gateway_that_refuses_everything(world: World, answer: Answer) -> None:
+    """800 events, every post answered 400: the run is red with the service's words, the cursor stays."""
+    world.happen(800)
+    world.parts = replace(world.parts, to_workspace=lambda _: answer)
+
+    with pytest.raises(IngestionRefused) as raised:
+        run_monitor(APP | LOGS_APP | {"PAGE_SIZE": "200"})
+
+    assert "2026" in world.saved()["cursor"]
+    assert [] == world.storage.names("dead-letters/")
+    assert any(word in str(raised.value) for word in ("it says", "it answers with", "not known to lie"))
+
+
+def test_data_collector_that_refuses_everything(world: World) -> None:
+    """On the other road as well: all alike for a reason that is listed as the record's fault."""
+    world.happen(800)
+    world.workspace.answer = lambda _: json_answer(400, {"Error": "InvalidDataFormat", "Message": None})
+
+    with pytest.raises(IngestionRefused, match="All 200 records of a page were refused alike"):
+        run_monitor(APP | {"PAGE_SIZE": "200"})
+
+    assert ([], True) == (world.storage.names("dead-letters/"), "2026" in world.saved()["cursor"])
+
+
+def test_a_failed_runs_fetch_ends_with_it(world: World) -> None:
+    """What was to be fetched beside the page that failed is not asked for once the run is over."""
+    world.happen(20)
+    world.workspace.answer = lambda _: json_answer(400, {"Error": "InactiveCustomer"})
+    with pytest.raises(IngestionRefused):
+        run_monitor(APP | {"PAGE_SIZE": "1", "PAGE_INTERVAL_SECONDS": "0.3"})
+    asked = world.docusign.asked("/stream")
+    time.sleep(0.5)
+
+    assert (1, 1) == (asked, world.docusign.asked("/stream"))
+
+
+def test_another_users_checkpoint(world: World) -> None:
+    """Going live with demo's state is refused by name before DocuSign is asked for a page."""
+    world.happen(2)
+    run_monitor(APP | {"DOCUSIGN_ENVIRONMENT": "demo"})
+    asked = world.docusign.asked("/stream")
+
+    with pytest.raises(StateError, match=r"belongs to DocuSign demo, user .*and the settings say production"):
+        run_monitor(APP)
+    assert asked == world.docusign.asked("/stream")
 
 
 def test_restart_is_told(world: World, log: pytest.LogCaptureFixture) -> None:

@@ -22,6 +22,7 @@ from shared.docusign.monitor import Page
 from shared.errors import AlreadyRunning, ConnectorError, ServiceUnavailable
 from shared.ingestion.api import BatchRefused
 from shared.ingestion.delivery import Delivery
+from shared.ingestion.refusals import MANY_ALIKE
 from shared.ingestion.rows import EncodedRow
 from shared.position import Position
 from shared.retry import Retry
@@ -41,7 +42,12 @@ ALREADY_RUNNING = "already running"
 LONGER_THAN_A_LEASE = 61.0
 
 FETCH = ("fails", "killed")
-POST = ("fails", "fails after", "repeated", "killed", "killed after", "stopped", "second runner")
+POST = (
+    *("fails", "fails after", "repeated", "killed", "killed after", "stopped", "second runner"),
+    "refuses all",
+)
+LASTING = ("down", "refuses all")
+"""What goes on from its first call to the end of the run."""
 PAUSES = ("paused", "paused after", "paused unseen", "paused unseen after")
 STORAGE = ("lost", "lost after", "down", "killed", "killed after")
 
@@ -81,6 +87,8 @@ class World:
         self.accepted: list[int] = []
         self.firsts: list[int] = []
         self.may_repeat: Counter[int] = Counter()
+        self.blamed: set[int] = set()
+        self.unmoved: dict[int, int] = {}
         self.broken: list[str] = []
 
     def accept(self, slots: Sequence[int]) -> None:
@@ -103,7 +111,8 @@ class World:
     def dead_letters(self) -> set[int]:
         """The events that were kept as dead letters."""
         letters = [json.loads(self.storage.content(name)) for name in self.storage.names("dead-letters/")]
-        return {int(letter["event"]["eventId"]) for letter in letters}
+        events = [event for letter in letters for event in letter.get("events", [letter.get("event")])]
+        return {int(event["eventId"]) for event in events}
 
     def missing(self, before: int) -> set[int]:
         """The events before a slot that are neither accepted nor kept."""
@@ -116,7 +125,7 @@ class World:
             self.broken.append(f"the saved cursor is behind events {missing}, which have not arrived")
         if sorted(self.firsts) != self.firsts:
             self.broken.append(f"accepted out of order: {self.firsts}")
-        if fine := [slot for slot in self.dead_letters() if self.stream[slot] != POISON]:
+        if fine := [slot for slot in self.dead_letters() - self.blamed if self.stream[slot] != POISON]:
             self.broken.append(f"events {fine} are dead letters without a reason")
 
 
@@ -149,8 +158,8 @@ class Run:
         self._world = world
         self._plan = plan
         self._counts: Counter[str] = Counter()
-        self._unmoved: set[str] = set()
         self._in_hand: list[int] = []
+        self._taken = self._refused = 0
         self._may_repeat_page = True
         self._dead = False
         self._clock = OwnClock(world.clock)
@@ -191,9 +200,10 @@ class Run:
     def ship(self, events: Sequence[Any], cursor: str) -> None:
         """Deliver a page, and know that it is in hand."""
         self._in_hand = [int(event["eventId"]) for event in events]
-        if cursor in self._unmoved:
-            self._page_may_repeat()
+        self._taken = self._refused = 0
         self._delivery.ship(events, cursor)
+        if not self._taken and len(events) >= MANY_ALIKE and self._refused:
+            self._world.broken.append(f"all of a page were blamed: {self._in_hand}")
 
     def save(self, position: Position) -> None:
         """Save the position behind the page in hand."""
@@ -210,6 +220,9 @@ class Run:
             raise Killed
         start = slot_of(position.cursor)
         end = min(start + self._plan.sizes[min(number, len(self._plan.sizes) - 1)], len(self._world.stream))
+        end = max(
+            end, self._world.unmoved.get(start, 0)
+        )  # with one cursor and limit, no page becomes shorter
         slots = [slot for slot in range(start, end) if self._world.stream[slot] != GAP]
         events = [
             {"eventId": str(slot), "timestamp": f"2026-11-20T{slot // 60:02}:{slot % 60:02}:00Z"}
@@ -217,7 +230,7 @@ class Run:
         ]
         stays = number == self._plan.unmoved or start == end
         if stays:
-            self._unmoved.add(position.cursor)
+            self._world.unmoved[start] = end
         end_cursor = position.cursor if stays else f"cursor-{end}"
         return Page(events, position.cursor, end_cursor, "v2", quota_low=number == self._plan.last_page)
 
@@ -227,8 +240,13 @@ class Run:
         slots = [int(row.event["eventId"]) for row in rows]
         what = self._incident("post")
         self._before(what)
+        if what == "refuses all":
+            self._refused += len(slots)
+            self._world.blamed |= set(slots)
+            raise BatchRefused(400, "odd")
         if any(self._world.stream[slot] == POISON for slot in slots):
             raise BatchRefused(400, "odd")
+        self._taken += len(slots)
         self._world.accept(slots)
         self._after(what, slots)
 
@@ -288,7 +306,7 @@ class Run:
         self._counts[place] += 1
         if place != self._plan.place:
             return ""
-        due = number >= self._plan.number if self._plan.what == "down" else number == self._plan.number
+        due = number >= self._plan.number if self._plan.what in LASTING else number == self._plan.number
         return self._plan.what if due else ""
 
     def _page_may_repeat(self) -> None:
@@ -316,7 +334,7 @@ def plans(posts: Sequence[str], other: st.SearchStrategy[Plan | None]) -> st.Sea
     return st.builds(
         lambda incident, **rest: Plan(place=incident[0], what=incident[1], number=incident[2], **rest),
         st.sampled_from(incidents),
-        sizes=st.lists(st.integers(1, 8), min_size=1, max_size=4).map(tuple),
+        sizes=st.lists(st.integers(1, 8) | st.integers(9, 16), min_size=1, max_size=4).map(tuple),
         last_page=st.sampled_from([99, 99, 99, 0, 1, 2]),
         unmoved=st.sampled_from([99, 99, 99, 99, 99, 0, 1, 2]),
         other=other,
