@@ -3,7 +3,7 @@
 import logging
 import os
 import uuid
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import lru_cache, partial
@@ -77,14 +77,20 @@ def make_process(settings: Settings, scopes: str = MONITOR_SCOPES) -> Process:
     )
 
 
-def run_monitor(environ: Mapping[str, str] = os.environ) -> health.Figures:
+def run_monitor(
+    environ: Mapping[str, str] = os.environ, make_retry: Callable[[Budget], Retry] = Retry
+) -> health.Figures:
     """Carry what DocuSign has into the workspace, once, and report it.
+
+    Args:
+        environ: The app settings.
+        make_retry: How to wait within a budget: a timer's run has all of its time for an outage.
 
     Raises:
         ConnectorError: The run failed; what was accepted before is saved.
     """
     settings = read_settings(environ)
-    run = MonitorRun(settings, process(settings))
+    run = MonitorRun(settings, process(settings), make_retry)
     with shutdown.ends(run.retry.budget.stop):
         try:
             return run.carry_on()
@@ -102,12 +108,15 @@ def run_monitor(environ: Mapping[str, str] = os.environ) -> health.Figures:
 class MonitorRun:
     """One run of the timer."""
 
-    def __init__(self, settings: Settings, parts: Process) -> None:
+    def __init__(
+        self, settings: Settings, parts: Process, make_retry: Callable[[Budget], Retry] = Retry
+    ) -> None:
         self._settings = settings
         self._parts = parts
+        self._make_retry = make_retry
         self._id = str(uuid.uuid4())
         self._progress = Progress()
-        self.retry = Retry(Budget(settings.run_seconds))
+        self.retry = make_retry(Budget(settings.run_seconds))
         self._ingestion = self._road(self.retry)
         start = iso_utc(start_moment(settings.start, datetime.now(UTC)))
         self._checkpoint = Checkpoint(
@@ -158,7 +167,8 @@ class MonitorRun:
 
     def report(self, figures: health.Figures) -> None:
         """Log the figures and post them, in a time of their own."""
-        health.report(figures, self._road(Retry(Budget(REPORT_SECONDS))), self._settings.log_type)
+        road = self._road(self._make_retry(Budget(REPORT_SECONDS)))
+        health.report(figures, road, self._settings.log_type)
 
     def _read_secrets(self) -> None:
         """Ask the vault before anything else: without it no run can work."""

@@ -5,7 +5,7 @@ Its clients, tokens, lease and state are its own: whatever fails here, the event
 
 import logging
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import lru_cache
 
 from shared import lenient_json, shutdown
@@ -34,14 +34,20 @@ def directory_process(settings: Settings) -> Process:
     return make_process(settings, DIRECTORY_SCOPES)
 
 
-def run_directory(environ: Mapping[str, str] = os.environ) -> SweepFigures:
+def run_directory(
+    environ: Mapping[str, str] = os.environ, make_retry: Callable[[Budget], Retry] = Retry
+) -> SweepFigures:
     """Carry users and accounts into the workspace, as far as the hour's calls allow, and log the figures.
+
+    Args:
+        environ: The app settings.
+        make_retry: How to wait within a budget: a timer's run has all of its time for an outage.
 
     Raises:
         ConnectorError: The sweep failed; the accounts that are done stay done.
     """
     settings = read_settings(environ)
-    retry = Retry(Budget(settings.run_seconds))
+    retry = make_retry(Budget(settings.run_seconds))
     with shutdown.ends(retry.budget.stop):
         parts = directory_process(settings)
         blob = StateBlob(parts.container, settings.organization_id, retry)
