@@ -3,18 +3,23 @@
 ::
 
     events.ndjson               whole pages, and perhaps a piece that a kill left behind
-    events.ndjson.state.json    {"version":1,"cursor","api","bytes",...}: how much of the file is whole
+    events.ndjson.state.json    {"version":1,"cursor","api","bytes","mayRepeat",...}: how much of it is whole
 
 A page is written and flushed to the disk before the state is replaced. On resumption the file is cut to the
 state's length, so that it never holds half a line, nor a page twice.
+
+DocuSign itself may bring events again: after a restart of the stream, and where a page had events and its cursor
+did not move. The state remembers that; each later call reads the ids of the file, and leaves out what it has.
 """
 
 import os
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import BinaryIO
 
+from operate.seen import Seen
 from shared import lenient_json
 from shared.docusign.monitor import Page
 from shared.errors import OperatorError
@@ -34,6 +39,7 @@ class Exported:
         events: Events that this run has written.
         outcome: `caught-up`, or `quota` when the hour's calls ran low; empty before the end.
         warnings: What a person should know.
+        may_repeat: Whether DocuSign may bring events that the file has.
     """
 
     position: Position
@@ -41,6 +47,7 @@ class Exported:
     events: int = 0
     outcome: str = ""
     warnings: tuple[str, ...] = ()
+    may_repeat: bool = False
 
 
 def state_path(out: Path) -> Path:
@@ -52,8 +59,12 @@ def begin(out: Path, start: str) -> Exported:
     """Where to go on: at the state, or at the start when there is neither file nor state.
 
     Raises:
-        OperatorError: The file is not the one that the state was written for.
+        OperatorError: There is no such folder, or the file is not the one that the state was written for.
     """
+    if not out.parent.is_dir():
+        raise OperatorError(
+            f"The folder {out.parent} of --out does not exist. Make it, or name another file."
+        )
     state = state_path(out)
     if not state.exists():
         if out.exists() and out.stat().st_size:
@@ -63,12 +74,13 @@ def begin(out: Path, start: str) -> Exported:
         return Exported(Position(start, "", start))
     content = state.read_bytes()
     position = position_from_json(content, str(state))
-    length = lenient_json.loads(content).get("bytes")
-    if not isinstance(length, int) or not out.exists() or out.stat().st_size < length:
+    known = lenient_json.loads(content)
+    length, size = known.get("bytes"), out.stat().st_size if out.exists() else 0
+    if not isinstance(length, int) or size < length:
         raise OperatorError(
             f"{out} is shorter than {state.name} says: it was changed. Remove both, or name another file."
         )
-    return Exported(position, length)
+    return Exported(position, length, may_repeat=known.get("mayRepeat") is not False)
 
 
 def export(source: Source, out: Path, exported: Exported, advance: Callable[[Exported], None]) -> Exported:
@@ -76,22 +88,45 @@ def export(source: Source, out: Path, exported: Exported, advance: Callable[[Exp
 
     Raises:
         ConnectorError: DocuSign failed; call again to go on.
+        OSError: The file cannot be written.
     """
-    seen: set[str] | None = None
-    empty_pages = 0
-    with out.open("r+b" if out.exists() else "w+b") as file:
-        file.truncate(exported.bytes)
-        while not exported.outcome:
-            page = source.page(exported.position)
-            if page.warning:
-                seen = seen or _ids(file)
-            empty_pages = 0 if page.events else empty_pages + 1
-            _write(file, page, exported, seen)
-            exported.position = next_position(exported.position, page)
-            exported.outcome = _outcome(page, empty_pages)
-            _save(state_path(out), exported)
-            advance(exported)
+    with _naming(out):
+        if not state_path(out).exists():
+            _save(state_path(out), exported)  # first, for a file without its state is taken for another's
+        with out.open("r+b" if out.exists() else "w+b") as file:
+            try:
+                _write_pages(source, file, out, exported, advance)
+            finally:
+                file.truncate(exported.bytes)
     return exported
+
+
+def _write_pages(
+    source: Source, file: BinaryIO, out: Path, exported: Exported, advance: Callable[[Exported], None]
+) -> None:
+    file.truncate(exported.bytes)
+    seen, empty_pages = _seen(file, exported), 0
+    while not exported.outcome:
+        page = source.page(exported.position)
+        if page.warning:
+            exported.warnings = (*exported.warnings, page.warning)
+            exported.may_repeat = True
+            seen = seen or _seen(file, exported)
+        empty_pages = 0 if page.events else empty_pages + 1
+        _write(file, page, exported, seen)
+        exported.may_repeat |= page.is_last and bool(page.events)
+        exported.position = next_position(exported.position, page)
+        exported.outcome = _outcome(page, empty_pages)
+        _save(state_path(out), exported)
+        advance(exported)
+
+
+def _seen(file: BinaryIO, exported: Exported) -> Seen | None:
+    """What the file has, where DocuSign may bring it again."""
+    if not exported.may_repeat:
+        return None
+    file.seek(0)
+    return Seen(file)
 
 
 def _outcome(page: Page, empty_pages: int) -> str:
@@ -100,35 +135,36 @@ def _outcome(page: Page, empty_pages: int) -> str:
     return QUOTA if page.quota_low else ""
 
 
-def _write(file: BinaryIO, page: Page, exported: Exported, seen: set[str] | None) -> None:
-    """Append the page's events; after a restart of the stream, without those that the file has."""
-    events = [event for event in page.events if seen is None or _identifier(event) not in seen]
-    lines = b"".join(lenient_json.dumps(event) + b"\n" for event in events)
+def _write(file: BinaryIO, page: Page, exported: Exported, seen: Seen | None) -> None:
+    """Append the page's events, without those that the file has."""
+    encoded = ((event, lenient_json.dumps(event)) for event in page.events)
+    lines = [line for event, line in encoded if seen is None or seen.is_new(event, line)]
+    content = b"".join(line + b"\n" for line in lines)
     file.seek(exported.bytes)
-    file.write(lines)
+    file.write(content)
     file.flush()
     os.fsync(file.fileno())
-    exported.bytes += len(lines)
-    exported.events += len(events)
-    if page.warning:
-        exported.warnings = (*exported.warnings, page.warning)
+    exported.bytes += len(content)
+    exported.events += len(lines)
 
 
 def _save(path: Path, exported: Exported) -> None:
     """Replace the state in one step: a kill leaves the old one or the new one."""
-    content = lenient_json.loads(replace(exported.position).to_json()) | {"bytes": exported.bytes}
+    content = lenient_json.loads(exported.position.to_json())
+    content |= {"bytes": exported.bytes, "mayRepeat": exported.may_repeat}
     scratch = path.with_name(f"{path.name}.new")
-    scratch.write_bytes(lenient_json.dumps(content))
+    with scratch.open("wb") as file:
+        file.write(lenient_json.dumps(content))
+        file.flush()
+        os.fsync(file.fileno())
     scratch.replace(path)
 
 
-def _ids(file: BinaryIO) -> set[str]:
-    """The ids of the events in the file."""
-    file.seek(0)
-    return {_identifier(lenient_json.loads(line)) for line in file}
-
-
-def _identifier(event: Any) -> str:
-    """The event's id, or its whole text when it has none."""
-    identifier = event.get("eventId") if isinstance(event, dict) else None
-    return identifier if isinstance(identifier, str) else lenient_json.dumps(event).decode()
+@contextmanager
+def _naming(out: Path) -> Iterator[None]:
+    """A write that fails does not say by itself to what file it was."""
+    try:
+        yield
+    except OSError as error:
+        error.filename = error.filename or str(out)
+        raise

@@ -1,10 +1,11 @@
 """The export's file: whole pages, nothing twice, whatever happens in between."""
 
+import errno
 import json
-from collections.abc import Callable
-from dataclasses import replace
-from pathlib import Path
-from typing import Any
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path, PosixPath
+from typing import Any, Self
 
 import pytest
 from hypothesis import given
@@ -138,3 +139,221 @@ def test_files_that_cannot_go_on_are_refused(tmp_path: Path) -> None:
     state_path(out).write_text("{}")
     with pytest.raises(StateError):
         begin(out, START)
+
+
+def paged(*pages: Page) -> Any:
+    """Give a source of just these pages; behind the last one the caller is killed."""
+    rest = iter(pages)
+
+    class Pages:
+        def page(self, position: Position) -> Page:
+            del position
+            try:
+                return next(rest)
+            except StopIteration:
+                raise KeyboardInterrupt from None
+
+    return Pages()
+
+
+def test_a_cursor_that_does_not_move_repeats_nothing(tmp_path: Path) -> None:
+    """A page with events whose cursor stays comes again with each call, and is written once."""
+    out = tmp_path / "events.ndjson"
+    page = Page(events(4), "c0", "c0", "v3")
+    counts = [carried(paged(page), out).events for _ in range(3)]
+
+    assert [4, 0, 0] == counts
+    assert events(4) == lines(out)
+
+
+def test_a_kill_during_the_catch_up_repeats_nothing(tmp_path: Path) -> None:
+    """Killed between two pages of a restart, the next call still knows what the file has."""
+    out = tmp_path / "events.ndjson"
+    carried(paged(Page(events(6), "s", "c1", "v3"), Page([], "c1", "c1", "v3")), out)
+    with pytest.raises(KeyboardInterrupt):
+        carried(paged(Page(events(2), "r", "c2", "v3", warning="restarted")), out)
+    carried(paged(Page(events(6)[2:], "c2", "c3", "v3"), Page([], "c3", "c3", "v3")), out)
+
+    assert events(6) == lines(out)
+
+
+def test_two_restarts_in_one_call_repeat_nothing(tmp_path: Path) -> None:
+    """What was written after the first restart is known at the second."""
+    out = tmp_path / "events.ndjson"
+    all_of_them = events(4)
+    pages = (
+        Page(all_of_them[:2], "s", "c1", "v3"),
+        Page(all_of_them[:2], "r", "c2", "v3", warning="restart 1"),
+        Page(all_of_them[2:], "c2", "c3", "v3"),
+        Page(all_of_them[2:], "r2", "c4", "v3", warning="restart 2"),
+        Page([], "c4", "c4", "v3"),
+    )
+    done = carried(paged(*pages), out)
+
+    assert all_of_them == lines(out)
+    assert ("restart 1", "restart 2") == done.warnings
+
+
+def test_events_without_ids_are_known_by_their_text(tmp_path: Path) -> None:
+    """An empty id is none: two events that have it are two. An id that is no UTF-8 text is one all the same."""
+    out = tmp_path / "events.ndjson"
+    odd = [{"eventId": "", "n": 1}, {"eventId": "", "n": 2}, "text", {"eventId": "\ud800"}]
+    for _ in range(2):
+        carried(paged(Page(odd, "c0", "c0", "v3")), out)
+
+    assert [*odd[:3], {"eventId": "\\ud800"}] == lines(out)
+
+
+def test_a_kill_in_the_first_page_can_go_on(tmp_path: Path) -> None:
+    """The state is there before the file: what a kill leaves is not taken for somebody else's file."""
+    out = tmp_path / "events.ndjson"
+    with pytest.raises(KeyboardInterrupt):
+        carried(paged(), out)
+    out.write_bytes(b'{"eventId":"e0"}\n{"ev')
+    carried(Stream(events(3)), out)
+
+    assert events(3) == lines(out)
+
+
+def test_a_missing_folder_is_refused_first(tmp_path: Path) -> None:
+    """Before DocuSign is asked for anything the folder is named."""
+    out = tmp_path / "missing" / "events.ndjson"
+    with pytest.raises(OperatorError, match=f"The folder {out.parent} of --out does not exist"):
+        begin(out, START)
+
+
+class Killed(BaseException):
+    """The process ends here, and nothing runs after it."""
+
+
+@dataclass
+class Fuse:
+    """Kills at a certain step of those that touch the disk, and at each after it."""
+
+    left: int
+
+    def burn(self) -> None:
+        """One step more."""
+        self.left -= 1
+        if self.left <= 0:
+            raise Killed
+
+
+class DyingFile:
+    """A file whose process may be killed while it writes: half of what it wrote is there."""
+
+    def __init__(self, file: Any, fuse: Fuse) -> None:
+        self._file = file
+        self._fuse = fuse
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._file.close()
+
+    def __iter__(self) -> Iterator[bytes]:
+        return iter(self._file)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._file, name)
+
+    def write(self, content: bytes) -> None:
+        """Write all of it, or die after half."""
+        try:
+            self._fuse.burn()
+        except Killed:
+            self._file.write(content[: len(content) // 2])
+            raise
+        self._file.write(content)
+
+    def truncate(self, size: int) -> None:
+        """Cut the file, unless the process is dead."""
+        self._fuse.burn()
+        self._file.truncate(size)
+
+
+class Disk(PosixPath):
+    """A path on a disk of a process that may be killed."""
+
+    fuse = Fuse(0)
+
+    def open(self, mode: str = "r", *rest: Any, **more: Any) -> Any:
+        """Open the file."""
+        file: Any = super().open(mode, *rest, **more)
+        return DyingFile(file, Disk.fuse)
+
+    def replace(self, target: Any) -> Any:
+        """Rename, unless the process is dead."""
+        Disk.fuse.burn()
+        return super().replace(target)
+
+
+class Moody:
+    """Numbered events; each answer has a mood: how far back it restarts, its size, whether its cursor moves."""
+
+    def __init__(self, all_of_them: list[Any], moods: Sequence[tuple[str, int, int]]) -> None:
+        self._events = all_of_them
+        self.moods = list(moods)
+
+    def page(self, position: Position) -> Page:
+        """Give the page after the position; without moods left, as it should be."""
+        at = int(position.cursor.removeprefix("c")) if position.cursor.startswith("c") else 0
+        mood, back, size = self.moods.pop(0) if self.moods else ("well", 0, 3)
+        if mood == "killed":
+            raise Killed
+        start = max(0, at - back) if mood.startswith("restart") else at
+        found = self._events[start : start + size]
+        sent = f"restart-{start}" if mood.startswith("restart") else position.cursor
+        unmoved = mood.endswith("unmoved") or not found
+        end = position.cursor if unmoved and mood == "unmoved" else f"c{start + len(found)}"
+        if mood == "restart unmoved":
+            sent = end = f"c{start}"
+        if not found and mood != "restart unmoved":
+            sent = end = f"c{start}" if position.cursor.startswith("c") else position.cursor
+        return Page(found, sent, end, "v3", warning="restarted" if mood.startswith("restart") else "")
+
+
+MOODS = st.tuples(
+    st.sampled_from(["well", "unmoved", "restart", "restart unmoved", "killed"]),
+    st.integers(0, 6),
+    st.integers(0, 4),
+)
+
+
+@given(
+    count=st.integers(0, 12),
+    moods=st.lists(MOODS, max_size=12),
+    kills=st.lists(st.integers(1, 25), max_size=6),
+)
+def test_every_event_is_there_once(
+    tmp_path_factory: pytest.TempPathFactory, count: int, moods: list[tuple[str, int, int]], kills: list[int]
+) -> None:
+    """Whatever DocuSign repeats and wherever the process is killed: each event once, in order, in whole lines."""
+    out = Disk(tmp_path_factory.mktemp("export") / "events.ndjson")
+    all_of_them = [{"eventId": f"e{n}"} if n % 4 else f"text {n}" for n in range(count)]
+    stream = Moody(all_of_them, moods)
+    for kill in [*kills, *(10_000 for _ in range(len(moods) + 2))]:
+        Disk.fuse = Fuse(kill)
+        try:
+            export(stream, out, begin(out, START), lambda _: None)
+        except Killed:
+            continue
+
+    assert [] == stream.moods
+    assert all_of_them == [json.loads(line) for line in Path(out).read_bytes().splitlines()]
+
+
+def test_a_full_disk_is_named(tmp_path: Path) -> None:
+    """A write that fails does not tell the file; the error that a person sees does."""
+
+    class Full(Fuse):
+        def burn(self) -> None:
+            raise OSError(errno.ENOSPC, "No space left on device")
+
+    out = Disk(tmp_path / "events.ndjson")
+    Disk.fuse = Full(0)
+    with pytest.raises(OSError, match="No space left") as failed:
+        export(Stream(events(3)), out, begin(out, START), lambda _: None)
+
+    assert str(out) == failed.value.filename
