@@ -1,104 +1,91 @@
-"""Sends dead letters again by the configured road, and removes those that the workspace takes."""
+"""Sends dead letters again by the configured road, and removes those that the workspace takes.
 
-import json
+Single letters are sent nine at a time: of fewer than ten each is judged by itself, and can be listed with its
+reason. Pages that were kept unsorted come after them, each by itself, for one may be large.
+"""
+
 from collections.abc import Callable
-from dataclasses import dataclass, field
-from typing import Any
 
 from operate.blobs import Blobs, in_portions
+from operate.dead_letters.letter import Letter, is_page, letter_from_json
+from operate.dead_letters.page import replay_page
+from operate.dead_letters.road import PORTION, Replay, Replayed
 from shared.dead_letters import PREFIX
 from shared.ingestion.api import Ingestion
-from shared.ingestion.delivery import Delivery
 from shared.ingestion.rows import encode_event
-
-PORTION = 200
-"""Dead letters that are held at once."""
-
-
-@dataclass
-class Replayed:
-    """What became of the dead letters: how many were taken, and by name why the others still are none's."""
-
-    accepted: int = 0
-    refused: dict[str, str] = field(default_factory=dict)
-
-
-class StillRefused:
-    """A dead-letter box for letters that are dead already: it only remembers why."""
-
-    def __init__(self) -> None:
-        self.reasons: dict[int, str] = {}
-
-    def write(self, event: Any, *, reason: str, status: int, cursor: str) -> None:
-        """Remember one event by its identity, for two letters may hold equal events."""
-        del status, cursor
-        self.reasons[id(event)] = reason
 
 
 def replay(
-    blobs: Blobs, ingestion: Ingestion, log_type: str, advance: Callable[[int, int], None]
+    blobs: Blobs,
+    ingestion: Ingestion,
+    log_type: str,
+    advance: Callable[[int, int], None],
+    done: Replayed | None = None,
 ) -> Replayed:
-    """Send every dead letter; each portion is removed once the workspace has it.
+    """Send every dead letter; what the workspace has is removed at once.
 
     Args:
         blobs: Where the dead letters lie.
         ingestion: The road.
         log_type: The table's name without `_CL`.
-        advance: Called with how many are done, of how many.
+        advance: Called with how many events are done, of how many that are known so far.
+        done: What became of them, kept up to date while it works.
 
     Raises:
         ConnectorError: It stopped; what was accepted before is removed.
     """
-    names, result = blobs.names(PREFIX), Replayed()
-    done = 0
-    for portion in in_portions(names, PORTION):
-        _replay_portion(portion, blobs, ingestion, log_type, result)
-        done += len(portion)
-        advance(done, len(names))
-    return result
+    work = Replay(blobs, ingestion, log_type, Replayed() if done is None else done, advance)
+    names = blobs.names(PREFIX)
+    work.known = len(names)
+    singles = [name for name in names if not is_page(name)]
+    pages = [name for name in names if is_page(name)]
+    for portion in (*in_portions(singles, PORTION), *in_portions(pages, 1)):
+        _replay_portion(work, portion)
+    return work.done
 
 
-def _replay_portion(
-    names: list[str], blobs: Blobs, ingestion: Ingestion, log_type: str, result: Replayed
-) -> None:
-    events: dict[str, Any] = {}
-    for name in names:
-        found = blobs.read(name)
-        if found is None:
-            continue  # somebody else was faster
+def _replay_portion(work: Replay, names: list[str]) -> None:
+    letters = {name: letter for name in names if (letter := _letter(work, name)) is not None}
+    singles = {name: letter for name, letter in letters.items() if not letter.is_page}
+    if singles:
+        _replay_singles(work, singles)
+    for name, letter in letters.items():
+        if letter.is_page:
+            work.known += len(letter.events) - 1
+            replay_page(work, name, letter)
+
+
+def _letter(work: Replay, name: str) -> Letter | None:
+    """The letter; None where it is none, or somebody else was faster."""
+    found = work.blobs.read(name)
+    if found is not None:
         try:
-            events[name] = _event(found.content)
+            return letter_from_json(found.content)
         except ValueError as error:
-            result.refused[name] = str(error)
-    sent = {name: event for name, event in events.items() if not _is_too_long(name, event, ingestion, result)}
-    box = StillRefused()
-    Delivery(ingestion, log_type, box, lambda: None).ship(list(sent.values()), "")
-    for name, event in sent.items():
-        if reason := box.reasons.get(id(event)):
-            result.refused[name] = reason
-        else:
-            blobs.remove(name)
-            result.accepted += 1
+            work.done.refused[name] = str(error)
+    work.count(1)
+    return None
 
 
-def _event(content: bytes) -> Any:
-    """The event of a dead letter, read as it was written: lone surrogates and all.
+def _replay_singles(work: Replay, letters: dict[str, Letter]) -> None:
+    sent = {name: letter for name, letter in letters.items() if not _would_be_cut_again(work, name, letter)}
+    box = work.ship([letter.events[0] for letter in sent.values()])
+    for name, letter in sent.items():
+        refusal = box.of(letter.events[0])
+        if refusal is None:
+            work.blobs.remove(name)
+            work.done.accepted += 1
+            continue
+        work.done.refused[name] = refusal.reason
+        if refusal.is_cut:  # the table has it now: the next replay must not send it again
+            work.blobs.write(name, letter.with_reason(refusal.reason, refusal.status))
+    work.count(len(letters))
 
-    Raises:
-        ValueError: The blob is none of the connector's.
-    """
-    try:
-        letter = json.loads(content)
-    except ValueError:
-        letter = None
-    if not isinstance(letter, dict) or "event" not in letter:
-        raise ValueError("the blob is no dead letter of the connector's")
-    return letter["event"]
 
-
-def _is_too_long(name: str, event: Any, ingestion: Ingestion, result: Replayed) -> bool:
-    """Whether the event would be cut again: the cut one is in the table already, and the whole one is kept here."""
-    cut = encode_event(event, ingestion.field_limit).truncated
+def _would_be_cut_again(work: Replay, name: str, letter: Letter) -> bool:
+    """Whether the table has the event cut, and would get it cut once more: the whole one is kept here."""
+    limit = work.ingestion.field_limit
+    cut = encode_event(letter.events[0], limit).truncated if letter.was_cut else ()
     if cut:
-        result.refused[name] = f"{', '.join(cut)} would be cut again at {ingestion.field_limit} bytes"
+        work.done.refused[name] = f"{', '.join(cut)} would be cut again at {limit} bytes"
     return bool(cut)
