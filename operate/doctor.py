@@ -14,7 +14,8 @@ from datetime import UTC, datetime
 from functools import cached_property
 
 from operate.blobs import Blobs
-from operate.management import DIRECTORY_SWITCH
+from operate.failures import sentence
+from operate.target import DIRECTORY_SWITCH
 from shared.app import Process, make_process, open_road, open_stream
 from shared.budget import Budget
 from shared.checkpoint import PREFIX as CHECKPOINTS
@@ -24,17 +25,15 @@ from shared.docusign.oauth import MONITOR_SCOPES, TokenSource
 from shared.docusign.organization import find_organizations
 from shared.docusign.private_key import load_private_key
 from shared.errors import (
-    ConnectorError,
     DocuSignRefused,
     IngestionRefused,
     OperatorError,
-    ServiceUnavailable,
     SettingsError,
 )
 from shared.ingestion.api import BatchRefused
 from shared.lease import Lease
 from shared.position import Position, position_from_json
-from shared.retry import Retry
+from shared.retry import Retry, Told
 from shared.settings import DATA_COLLECTOR, Settings, read_settings
 from shared.storage import make_container
 from shared.timestamps import iso_utc
@@ -45,10 +44,6 @@ CHECK_SECONDS = 10.0
 """How long a check may repeat what fails for a moment."""
 WORTH_TELLING_SECONDS = 30.0
 """A clock that is off by more is named beside a refused token: DocuSign allows a minute or so."""
-NETWORK = (
-    "Nothing was reached, or something in between answered. Check the firewall, DNS, HTTPS_PROXY, NO_PROXY and "
-    "REQUESTS_CA_BUNDLE"
-)
 _BAD_FORMAT = 400
 
 
@@ -89,6 +84,7 @@ class Doctor:
         environ: Its settings.
         seconds: How long each check may go on trying.
         now: Seconds since 1970, by the clock that signs the requests.
+        told: Learns of every pause.
     """
 
     def __init__(
@@ -97,7 +93,9 @@ class Doctor:
         *,
         seconds: float = CHECK_SECONDS,
         now: Callable[[], float] = time.time,
+        told: Told = lambda _error, _seconds: None,
     ) -> None:
+        self._told = told
         self._environ = environ
         self._seconds = seconds
         self._now = now
@@ -135,12 +133,10 @@ class Doctor:
             return Finding(name, OK, check())
         except Skipped as reason:
             return Finding(name, NOT_CHECKED, str(reason))
-        except ServiceUnavailable as error:
-            return Finding(name, FAULT, f"{error}. {NETWORK}.")
         except SettingsError as error:
             return Finding(name, FAULT, "\n".join(error.faults))
-        except ConnectorError as error:
-            return Finding(name, FAULT, str(error))
+        except Exception as error:  # noqa: BLE001 - what was found before must not be lost, whatever this is
+            return Finding(name, FAULT, sentence(error))
 
     @cached_property
     def _settings(self) -> Settings:
@@ -157,7 +153,7 @@ class Doctor:
 
     @property
     def _retry(self) -> Retry:
-        return Retry(Budget(self._seconds))
+        return Retry(Budget(self._seconds), told=self._told)
 
     def _check_settings(self) -> str:
         settings = self._settings
@@ -236,6 +232,7 @@ class Doctor:
     def _check_storage(self) -> str:
         """A blob is written and read, for a role that only reads is not enough."""
         container = self._parts.container
+        where = f"{container.primary_hostname}/{container.container_name}"  # its url may hold a signature
         make_container(container, self._retry)
         blobs = Blobs(container, self._retry)
         blobs.write(self._probe, b"{}")
@@ -246,9 +243,9 @@ class Doctor:
         name = self._checkpoint
         found = blobs.read(name)
         if found is None:
-            return f"{container.url}: writable; no run has saved a checkpoint yet"
+            return f"{where}: writable; no run has saved a checkpoint yet"
         position = position_from_json(found.content, f"{container.container_name}/{name}")
-        return f"{container.url}: writable; checkpoint saved {position.saved_at}"
+        return f"{where}: writable; checkpoint saved {position.saved_at}"
 
     def _check_lease(self) -> str:
         """A lease of the doctor's own is taken and given back; the run's is only looked at."""

@@ -9,14 +9,13 @@ from urllib.parse import quote
 from azure.core.credentials import TokenCredential
 from azure.core.exceptions import HttpResponseError
 
-from operate.target import Target
+from operate.target import NAMES, Target
 from shared.azure_calls import azure_call
 from shared.budget import Budget
 from shared.clouds import CLOUDS
 from shared.errors import OperatorError, ServiceUnavailable
 from shared.identity import make_credential
 from shared.retry import Retry
-from shared.settings import SETTINGS
 from shared.web import Answer, Request, Transport, https_transport
 
 HOSTS = {
@@ -24,7 +23,6 @@ HOSTS = {
     "AzureUSGovernment": "management.usgovcloudapi.net",
     "AzureChinaCloud": "management.chinacloudapi.cn",
 }
-DIRECTORY_SWITCH = "AzureWebJobs.DirectoryTimerTrigger.Disabled"
 _SECONDS = 60.0
 _OK = 200
 _REFUSED = {
@@ -35,7 +33,7 @@ _REFUSED = {
 }
 
 
-def from_app(
+def from_app(  # noqa: PLR0913 - which app, and what a test puts in place of the network
     app: str,
     resource_group: str,
     subscription: str | None,
@@ -43,6 +41,7 @@ def from_app(
     *,
     send: Transport | None = None,
     credential: Callable[[], TokenCredential] | None = None,
+    make_retry: Callable[[Budget], Retry] = Retry,
 ) -> Target:
     """The connector's settings of an app in Azure; the platform's own settings are left out.
 
@@ -53,7 +52,7 @@ def from_app(
     if not subscription:
         raise OperatorError("Which subscription? Give --subscription, or set AZURE_SUBSCRIPTION_ID.")
     make = credential or (lambda: make_credential(None, CLOUDS[cloud].authority))
-    retry = Retry(Budget(_SECONDS))
+    retry = make_retry(Budget(_SECONDS))
     token = retry(lambda: _token(make(), HOSTS[cloud]))
     url = (
         f"https://{HOSTS[cloud]}/subscriptions/{quote(subscription, safe='')}/resourceGroups/"
@@ -63,8 +62,7 @@ def from_app(
     headers = {"Authorization": f"Bearer {token}", "Accept": "application/json"}
     transport = send or https_transport()
     values = retry(lambda: _values(transport(Request("POST", url, headers, b"")), app))
-    wanted = {setting.name for setting in SETTINGS} | {DIRECTORY_SWITCH}
-    return Target(f"the app {app}", {name: text for name, text in values.items() if name in wanted})
+    return Target(f"the app {app}", {name: text for name, text in values.items() if name in NAMES})
 
 
 def _token(credential: TokenCredential, host: str) -> str:

@@ -2,12 +2,19 @@
 
 import contextlib
 import json
+import os
 import sys
-from collections.abc import Iterator
+import traceback
+from collections.abc import Callable, Iterator
 
 import click
 from rich.console import Console
 from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+
+from operate.failures import INTERRUPTED, TRACEBACK, failure
+
+Told = tuple[dict[str, object], list[str]]
+"""What was done: for a machine, and in lines for a person."""
 
 
 class Output:
@@ -19,24 +26,45 @@ class Output:
 
     def __init__(self, *, as_json: bool) -> None:
         self.as_json = as_json
+        self._bars: Progress | None = None
+        self._done: dict[str, object] = {}
+        self._is_told = False
 
     def result(self, value: object, *lines: str) -> None:
         """The verb's result: the value for a machine, or the lines for a person."""
         if self.as_json:
-            click.echo(json.dumps(value, default=str))
+            self._document(value)
         for line in () if self.as_json else lines:
             click.echo(line)
 
     def aside(self, text: str) -> None:
-        """Something that a person should know while the verb works."""
-        click.echo(text, err=True)
-
-    def fault(self, error: Exception) -> None:
-        """Why the verb failed, in one sentence."""
-        if self.as_json:
-            click.echo(json.dumps({"error": type(error).__name__, "message": str(error)}))
+        """Something that a person should know while the verb works; a bar stays below it."""
+        if self._bars is None:
+            click.echo(text, err=True)
         else:
-            click.secho(str(error), fg="red", err=True)
+            self._bars.console.print(text, markup=False, highlight=False, soft_wrap=True)
+
+    def fault(self, error: BaseException) -> int:
+        """Say why the verb failed, in one sentence; the exit status."""
+        if os.environ.get(TRACEBACK):
+            click.echo("".join(traceback.format_exception(error)), err=True)
+        found = failure(error)
+        if self.as_json and not self._is_told:
+            self._document({"error": found.kind, "message": found.sentence} | self._done)
+        if not self.as_json or found.status == INTERRUPTED:
+            click.secho(found.sentence, fg="red", err=True)
+        return found.status
+
+    @contextlib.contextmanager
+    def partly(self, done: Callable[[], Told]) -> Iterator[None]:
+        """Tell beside a failure what was done before it: in its document, or in lines on stderr."""
+        try:
+            yield
+        except (Exception, KeyboardInterrupt):
+            self._done, lines = done()
+            for line in () if self.as_json else lines:
+                self.aside(line)
+            raise
 
     @contextlib.contextmanager
     def progress(self, title: str, unit: str = "{task.fields[note]}") -> Iterator["Bar"]:
@@ -51,7 +79,15 @@ class Output:
         console = Console(stderr=True)
         shown = sys.stderr.isatty() and not self.as_json
         with Progress(*columns, console=console, transient=True, disable=not shown) as bars:
-            yield Bar(bars, title)
+            self._bars = bars if shown else None
+            try:
+                yield Bar(bars, title)
+            finally:
+                self._bars = None
+
+    def _document(self, value: object) -> None:
+        self._is_told = True
+        click.echo(json.dumps(value, default=str))
 
 
 class Bar:

@@ -10,9 +10,13 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from shared.errors import OperatorError
+from shared.settings import SETTINGS
 
 DEFAULT_FILE = Path("local.settings.json")
 SESSION = Path(__file__).parent.parent / ".sandbox" / "session.json"
+DIRECTORY_SWITCH = "AzureWebJobs.DirectoryTimerTrigger.Disabled"
+NAMES = frozenset({setting.name for setting in SETTINGS} | {DIRECTORY_SWITCH})
+"""What the connector reads of an app's settings."""
 _CONNECT_SECONDS = 2.0
 
 
@@ -53,9 +57,14 @@ def from_sandbox(session: Path = SESSION) -> Target:
     return Target("the sandbox", environ)
 
 
-def from_environment() -> Target:
-    """The settings that stand in the process's environment, as they do in a deployed app."""
-    return Target("the environment's variables", dict(os.environ))
+def from_environment(environ: Mapping[str, str] = os.environ) -> Target:
+    """The settings that stand in the process's environment, as they do in a deployed app.
+
+    Windows gives all names in capitals: a setting whose own name is absent is found without regard to case.
+    """
+    by_capitals = {name.upper(): value for name, value in environ.items()}
+    ours = {name: by_capitals[name.upper()] for name in NAMES if name.upper() in by_capitals}
+    return Target("the environment's variables", ours | dict(environ))
 
 
 @contextlib.contextmanager

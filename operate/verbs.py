@@ -11,8 +11,11 @@ import click
 
 from operate import management, target
 from operate.output import Output
+from operate.waiting import patient
+from shared.budget import Budget
 from shared.clouds import CLOUDS
-from shared.errors import ConnectorError, OperatorError
+from shared.errors import OperatorError
+from shared.retry import Retry
 
 Environ = Mapping[str, str]
 Verb = Callable[..., int]
@@ -43,40 +46,46 @@ _OPTIONS = (
 )
 
 
-def verb(group: click.Group, name: str) -> Callable[[Verb], click.Command]:
+def verb(name: str) -> Callable[[Verb], click.Command]:
     """Make a function a verb of the command line; its docstring is the help."""
 
     def decorate(function: Verb) -> click.Command:
         @functools.wraps(function)
         def invoke(*, as_json: bool, **given: Any) -> None:
             output = Output(as_json=as_json)
-            sys.exit(_carried_out(function, output, given))
+            sys.exit(carried_out(output, lambda: _of_an_app(function, output, given)))
 
         command: Any = invoke
         for option in reversed(_OPTIONS):
             command = option(command)
-        return group.command(name)(command)
+        return click.command(name)(command)
 
     return decorate
 
 
-def _carried_out(function: Verb, output: Output, given: dict[str, Any]) -> int:
+def carried_out(output: Output, work: Callable[[], int]) -> int:
+    """The exit status of the work; whatever it raises is said in one sentence, and never a traceback."""
     for name in ("azure", "msal"):
         logging.getLogger(name).setLevel(logging.CRITICAL)  # what they would log is said in one sentence
-    which = {name: given.pop(name) for name in _WHICH}
     try:
-        chosen = choose(**which)
-        with target.applied(chosen.environ):
-            return function(chosen.environ, output, **given)
-    except ConnectorError as error:
-        output.fault(error)
-        return 1
+        return work()
+    except (click.ClickException, BrokenPipeError):  # click's own: wrong usage, and a reader that went away
+        raise
+    except (Exception, KeyboardInterrupt) as error:  # noqa: BLE001 - no fault may come out as a traceback
+        return output.fault(error)
+
+
+def _of_an_app(function: Verb, output: Output, given: dict[str, Any]) -> int:
+    which = {name: given.pop(name) for name in _WHICH}
+    chosen = choose(**which, make_retry=patient(output))
+    with target.applied(chosen.environ):
+        return function(chosen.environ, output, **given)
 
 
 _WHICH = ("settings", "app", "resource_group", "subscription", "cloud", "sandbox")
 
 
-def choose(
+def choose(  # noqa: PLR0913 - one an option, and how to ask Azure
     *,
     settings: Path | None,
     app: str | None,
@@ -84,6 +93,7 @@ def choose(
     subscription: str | None,
     cloud: str,
     sandbox: bool,
+    make_retry: Callable[[Budget], Retry] = Retry,
 ) -> target.Target:
     """The app that the options mean.
 
@@ -97,7 +107,7 @@ def choose(
     if app:
         if not resource_group:
             raise OperatorError("--app needs --resource-group.")
-        return management.from_app(app, resource_group, subscription, cloud)
+        return management.from_app(app, resource_group, subscription, cloud, make_retry=make_retry)
     if settings or target.DEFAULT_FILE.exists():
         return target.from_file(settings or target.DEFAULT_FILE)
     return target.from_environment()

@@ -1,0 +1,81 @@
+"""The verbs on the connector's state in storage: `status` and `rewind`."""
+
+from collections.abc import Iterator
+from dataclasses import asdict
+from datetime import UTC, datetime
+
+import click
+
+from operate import rewind as rewinding
+from operate.blobs import Blobs
+from operate.output import Output
+from operate.status import Status, duration, read_status
+from operate.verbs import Environ, verb
+from operate.waiting import STATE_SECONDS, patient
+from shared.app import make_process
+from shared.budget import Budget
+from shared.checkpoint import PREFIX as CHECKPOINTS
+from shared.position import position_from_json
+from shared.retry import Retry
+from shared.settings import read_settings
+
+
+@verb("status")
+def status(environ: Environ, out: Output) -> int:
+    """Show where the connector stands: cursor, age, lag, lease, dead letters.
+
+    The lag is the age of the newest delivered event: in a quiet organization it grows though all is well. The
+    age of the checkpoint grows, too, while there is nothing new. A lease that is held means that a run is at
+    work, or that one was killed within the last minute.
+    """
+    settings = read_settings(environ)
+    blobs = Blobs(make_process(settings).container, _retry(out))
+    found = read_status(settings, blobs, datetime.now(UTC))
+    out.result(asdict(found), *_told(found))
+    return 0
+
+
+def _told(found: Status) -> Iterator[str]:
+    yield f"checkpoint    {found.checkpoint}"
+    if not found.cursor:
+        yield "cursor        none: no run has come so far yet"
+    else:
+        yield f"cursor        {found.cursor} ({found.api or 'no page yet'})"
+        yield f"saved         {found.savedAt}, {duration(found.ageSeconds)} ago"
+        yield f"lag           {duration(found.lagSeconds)}"
+    yield f"lease         {found.lease}"
+    days = ", ".join(f"{day}: {count}" for day, count in found.deadLetters.items())
+    yield f"dead letters  {sum(found.deadLetters.values())}{f' ({days})' if days else ''}"
+    yield f"users         {f'complete as of {found.directory}' if found.directory else 'no complete sweep'}"
+
+
+@verb("rewind")
+@click.option("--to", "to", required=True, metavar="ISO", help="Date-time such as 2026-11-01T00:00:00Z.")
+@click.option("--yes", is_flag=True, help="Do not ask.")
+def rewind(environ: Environ, out: Output, *, to: str, yes: bool) -> int:
+    """Set the cursor to a moment, so that the next run goes on from there.
+
+    Back in time: events come a second time. They are billed again, and DocuSignMonitor shows each once. Forward:
+    events that were not delivered yet are skipped. It says which before it asks. A run that is at work is not
+    disturbed: rewind needs the same lease, and leaves when it cannot have it.
+    """
+    settings, now = read_settings(environ), datetime.now(UTC)
+    moment = rewinding.moment_of(to, now)
+    parts = make_process(settings)
+    name = f"{CHECKPOINTS}{settings.organization_id or 'default'}.json"
+    found = Blobs(parts.container, _retry(out)).read(name)
+    position = position_from_json(found.content, name) if found else None
+    plan = rewinding.plan(position, moment)
+    out.aside(f"From  {plan.before or 'no cursor yet'}\nTo    {plan.cursor}\n{plan.consequence}")
+    if not yes and not click.confirm("Rewind?", err=True):
+        out.aside("Nothing was changed.")
+        out.result({"before": plan.before, "cursor": plan.before, "consequence": "Nothing was changed."})
+        return 1
+    before = rewinding.rewind(settings, parts.container, moment, _retry(out))
+    result = {"before": before.cursor, "cursor": plan.cursor, "consequence": plan.consequence}
+    out.result(result, f"The next run goes on from {plan.cursor}.")
+    return 0
+
+
+def _retry(out: Output) -> Retry:
+    return patient(out)(Budget(STATE_SECONDS))
