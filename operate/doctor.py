@@ -85,6 +85,7 @@ class Doctor:
         seconds: How long each check may go on trying.
         now: Seconds since 1970, by the clock that signs the requests.
         told: Learns of every pause.
+        broken: Learns of every error that a finding tells.
     """
 
     def __init__(
@@ -94,8 +95,10 @@ class Doctor:
         seconds: float = CHECK_SECONDS,
         now: Callable[[], float] = time.time,
         told: Told = lambda _error, _seconds: None,
+        broken: Callable[[Exception], object] = lambda _error: None,
     ) -> None:
         self._told = told
+        self._broken = broken
         self._environ = environ
         self._seconds = seconds
         self._now = now
@@ -133,10 +136,9 @@ class Doctor:
             return Finding(name, OK, check())
         except Skipped as reason:
             return Finding(name, NOT_CHECKED, str(reason))
-        except SettingsError as error:
-            return Finding(name, FAULT, "\n".join(error.faults))
         except Exception as error:  # noqa: BLE001 - what was found before must not be lost, whatever this is
-            return Finding(name, FAULT, sentence(error))
+            self._broken(error)
+            return Finding(name, FAULT, "\n".join(_sentences(error)))
 
     @cached_property
     def _settings(self) -> Settings:
@@ -277,3 +279,7 @@ class Doctor:
             if refused.status != _BAD_FORMAT:
                 raise IngestionRefused(f"{refused.sentence}.") from None
         return f"{road.name} takes posts for {settings.log_type}"
+
+
+def _sentences(error: Exception) -> list[str]:
+    return error.faults if isinstance(error, SettingsError) else [sentence(error)]

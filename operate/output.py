@@ -46,14 +46,18 @@ class Output:
 
     def fault(self, error: BaseException) -> int:
         """Say why the verb failed, in one sentence; the exit status."""
-        if os.environ.get(TRACEBACK):
-            click.echo("".join(traceback.format_exception(error)), err=True)
+        self.traceback(error)
         found = failure(error)
         if self.as_json and not self._is_told:
             self._document({"error": found.kind, "message": found.sentence} | self._done)
         if not self.as_json or found.status == INTERRUPTED:
             click.secho(found.sentence, fg="red", err=True)
         return found.status
+
+    def traceback(self, error: BaseException) -> None:
+        """Show where the error comes from, for whoever asked for that."""
+        if os.environ.get(TRACEBACK):
+            self.aside("".join(traceback.format_exception(error)))
 
     @contextlib.contextmanager
     def partly(self, done: Callable[[], Told]) -> Iterator[None]:

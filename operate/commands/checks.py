@@ -27,7 +27,7 @@ def doctor(environ: Environ, out: Output) -> int:
     """
     findings: list[Finding] = []
     with out.partly(lambda: ({"findings": [asdict(finding) for finding in findings]}, [])):
-        for finding in Doctor(environ, told=teller(out)).examine():
+        for finding in Doctor(environ, told=teller(out), broken=out.traceback).examine():
             findings.append(finding)
             if not out.as_json:
                 _show(finding)
