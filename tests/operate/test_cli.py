@@ -60,3 +60,12 @@ def test_settings_hold_while_a_verb_works(tmp_path: Path, monkeypatch: pytest.Mo
         inside = from_environment().environ.get("LOG_TYPE")
 
     assert ("Mine", None) == (inside, from_environment().environ.get("LOG_TYPE"))
+
+
+def test_a_names_case_is_no_matter_where_windows_gives_capitals() -> None:
+    """Windows has all names in capitals: settings are found all the same, and an exact name goes first."""
+    found = from_environment({"AZUREWEBJOBSSTORAGE__ACCOUNTNAME": "mine", "PATH": "x"}).environ
+    both = from_environment({"LOG_TYPE": "Exact", "log_type": "other"}).environ
+
+    assert ("mine", "x") == (found["AzureWebJobsStorage__accountName"], found["PATH"])
+    assert "Exact" == both["LOG_TYPE"]

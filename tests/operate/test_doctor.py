@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from cryptography.hazmat.primitives.asymmetric import rsa
 
+from operate.commands import checks
 from operate.doctor import Doctor, Finding
 from operate.target import applied
 from sandbox.faults import Fault
@@ -35,6 +36,7 @@ LOGS = {
     "INGESTION_API": "logs-ingestion",
     "DATA_COLLECTION_ENDPOINT": "https://docusign-sandbox-abcd.eastus-1.ingest.monitor.azure.com",
 }
+RULE = {"DATA_COLLECTION_RULE_ID": "dcr-0123456789abcdef0123456789abcdef"}
 
 
 def examine(
@@ -284,3 +286,37 @@ def test_a_first_run_is_not_begun(world: Sandbox) -> None:
     findings = examine(world)
 
     assert "no run has saved a checkpoint yet" in findings["storage"].detail
+
+
+def test_no_finding_is_lost_whatever_breaks(world: Sandbox) -> None:
+    """A CA file that is not there breaks every exchange: still each check has its finding, and --json prints them."""
+    findings = examine(world, {**LOGS, "REQUESTS_CA_BUNDLE": "/no/such/ca.pem"} | RULE)
+
+    assert list(ORDER) == list(findings)
+    assert {"settings"} == states(findings, "ok")
+    assert {"vault", "storage", "ingestion"} == states(findings, "fault")
+
+
+class Broken(Doctor):
+    """A doctor one of whose checks has a fault of its own, and another is interrupted."""
+
+    def _check_private_key(self) -> str:
+        raise KeyError("of ours")
+
+    def _check_storage(self) -> str:
+        raise KeyboardInterrupt
+
+
+def test_findings_survive_a_fault_and_an_interruption(
+    world: Sandbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A check that breaks is a finding; an interrupted doctor still tells what it found until then."""
+    monkeypatch.setattr(checks, "Doctor", Broken)
+    monkeypatch.setenv("DOCUSIGN_TRACEBACK", "1")
+    result = invoke(world, "doctor", "--json")
+    told = document(result)
+
+    assert (130, "Interrupted") == (result.exit_code, told["error"])
+    assert ["settings", "vault", "private key"] == [found["check"] for found in told["findings"]][:3]
+    assert "A fault of the connector: KeyError" in told["findings"][2]["detail"]
+    assert "KeyError: 'of ours'" in result.stderr

@@ -9,6 +9,7 @@ import pytest
 from click.testing import CliRunner
 
 from operate.cli import cli
+from operate.commands import asking
 from operate.target import from_sandbox
 from sandbox.session import running
 from sandbox.state import container, dead_letters, end_lease, saved_checkpoint
@@ -146,6 +147,28 @@ def test_replay_keeps_what_would_be_cut_again(world: Sandbox) -> None:
     assert 1 == records(world, kql)[0]["Count"]
 
 
+def test_a_page_of_dead_letters(world: Sandbox) -> None:
+    """A page that was kept unsorted counts by its events; replay has it taken, and one refused stays by itself."""
+    world.happen(20)
+    kept = [dict(entry.event) for entry in world.docusign.organization.history[-20:]]
+    invoke(world, "run")
+    page = {"reason": "r", "status": 400, "events": kept, "cursor": "c", "at": "2026-11-21T09:00:00.000Z"}
+    with container(world) as client:
+        client.upload_blob("dead-letters/2026/11/21/page-0123.json", json.dumps(page))
+    counted = document(invoke(world, "status", "--json"))["deadLetters"]
+    world.collector.refuse = lambda row: row.get("eventId") == kept[7]["eventId"]
+    partly = invoke(world, "replay", "--json")
+    left = dead_letters(world)
+    world.collector.refuse = None
+    rest = invoke(world, "replay")
+
+    assert {"2026-11-21": 20} == counted
+    assert (1, 19) == (partly.exit_code, document(partly)["accepted"])
+    assert [f"dead-letters/2026/11/21/{kept[7]['eventId']}.json"] == [*left]
+    assert [kept[7]] == [letter["event"] for letter in left.values()]
+    assert (0, {}) == (rest.exit_code, dead_letters(world))
+
+
 def test_export(world: Sandbox, tmp_path: Path) -> None:
     """Every event once, in order, as NDJSON; a second call appends only what is new."""
     out = tmp_path / "events.ndjson"
@@ -213,6 +236,17 @@ def test_a_killed_sandbox_is_none(tmp_path: Path) -> None:
     session.write_text(json.dumps({"environment": {"HTTPS_PROXY": "http://127.0.0.1:9"}}))
     with pytest.raises(OperatorError, match="No sandbox is up"):
         from_sandbox(session)
+
+
+def test_query_as_json_is_one_document(world: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The rows are a list, one a line; a question that cannot be asked is a fault."""
+    monkeypatch.setattr(asking, "SANDBOX", world.folder)
+    with running(world):
+        rows = CliRunner().invoke(cli, ["query", "range N from 1 to 2 step 1", "--json"])
+        wrong = CliRunner().invoke(cli, ["query", "NoSuchTable", "--json"])
+
+    assert '[{"N": 1},\n {"N": 2}]\n' == rows.stdout
+    assert (1, "OperatorError") == (wrong.exit_code, document(wrong)["error"])
 
 
 def test_run_with_directory_sweeps_once(world: Sandbox) -> None:
