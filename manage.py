@@ -1,6 +1,13 @@
 """The operator's command line: `python manage.py --help`."""
 
-from operate.cli import cli
+import sys
+
+INTERRUPTED = 130
 
 if __name__ == "__main__":
-    cli()
+    try:
+        from operate.cli import cli
+
+        cli()
+    except KeyboardInterrupt:  # while the modules are read: a verb that is at work says it itself
+        sys.exit(INTERRUPTED)

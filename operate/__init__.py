@@ -2,7 +2,9 @@
 
 ::
 
-    cli                                        click: verbs, options, exit status
+    cli, commands                              click: verbs, options, exit status
+    verbs, output, failures, waiting           what all verbs have: which app, JSON, a fault in one sentence, patience
     doctor, status, rewind, replay, export     what a verb does; nothing here prints
+    dead_letters, seen                         a page that is sent again; what an export's file has
     blobs, management, target                  state in storage, an app's settings, which app is meant
 """

@@ -1,8 +1,8 @@
 """Every sentence that the connector can say, collected from its source.
 
-Whatever text in `shared/` has three words and is no docstring counts as one: the messages of errors, the answer
-tables' sentences, the faults of settings, the notes of runs. A placeholder splits a text: what is looked for in the
-docs are the pieces around it.
+Whatever text in `shared/`, and in those parts of `operate/` that say why a verb failed, has three words and is no
+docstring counts as one: the messages of errors, the answer tables' sentences, the faults of settings, the notes of
+runs. A placeholder splits a text: what is looked for in the docs are the pieces around it.
 """
 
 import ast
@@ -16,13 +16,15 @@ _NO_PROSE = re.compile(r"\(\?|\(\[|; charset|^[\W\d]+$|^unreachable: |^nested to
 """Patterns, a schedule, and what no person meets: a proof for the type checker, an error that is caught."""
 _NAMES_ONLY = {"columns.py", "schema.py"}
 """They hold the names of fields, and the KQL of a transformation."""
+_OPERATORS = ("failures.py", "export.py", "replay.py", "dead_letters/letter.py", "dead_letters/page.py")
 FEWEST_WORDS = 3
 
 
 def messages() -> dict[str, list[str]]:
     """Give the sentences' pieces, by `<module>:<line>`."""
     found: dict[str, list[str]] = {}
-    for path in sorted((ROOT / "shared").rglob("*.py")):
+    operators = [ROOT / "operate" / name for name in _OPERATORS]
+    for path in sorted([*(ROOT / "shared").rglob("*.py"), *operators]):
         if path.name in _NAMES_ONLY:
             continue
         for line, text in _texts(ast.parse(path.read_text("utf-8"))):

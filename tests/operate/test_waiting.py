@@ -1,6 +1,7 @@
 """How long the verbs wait for what may heal, and that a person learns of it: the real command line, real sockets."""
 
 import http.server
+import io
 import json
 import os
 import re
@@ -19,7 +20,7 @@ from operate import waiting
 from operate.cli import cli
 from operate.failures import NETWORK
 from operate.output import Output
-from operate.waiting import patient
+from operate.waiting import patient, teller
 from shared.budget import Budget
 from shared.errors import ServiceUnavailable
 from shared.vault import Secrets
@@ -104,7 +105,9 @@ def test_a_run_that_waits_for_storage_names_the_account(
     result = CliRunner().invoke(cli, command, env=nowhere)
 
     assert (1, "ServiceUnavailable") == (result.exit_code, document(result)["error"])
-    assert re.search(r"^Waiting \d+ s: lease on \S+ at examplestorage\.blob\.core", result.stderr, re.MULTILINE)
+    assert re.search(
+        r"^Waiting \d+ s: lease on \S+ at examplestorage\.blob\.core", result.stderr, re.MULTILINE
+    )
 
 
 def test_an_outage_with_a_terminal_of_its_own(nowhere: dict[str, str], tmp_path: Path) -> None:
@@ -169,3 +172,28 @@ def test_each_of_several_outages_has_its_own_time(
     assert ["first", "second"] == healed
     assert [9.0] * 6 == clock.slept
     assert "Waiting 9 s: host: reset.\n" * 6 == capsys.readouterr().err
+
+
+class Terminal(io.StringIO):
+    """A stderr that a person looks at."""
+
+    def isatty(self) -> bool:
+        """It is a terminal."""
+        return True
+
+
+def test_the_bar_stays_below_what_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A pause is a whole line of its own, above the bar; no markup of a name is lost."""
+    terminal = Terminal()
+    monkeypatch.setattr("sys.stderr", terminal)
+    monkeypatch.setenv("TERM", "xterm")
+    out = Output(as_json=False)
+    with out.progress("Exporting events") as bar:
+        bar.show(1, 2, "1 event")
+        teller(out)(ServiceUnavailable(f"{'host/' * 40}[a]: reset"), 2.2)
+    out.aside("after it")
+    told = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", terminal.getvalue()).replace("\r", "\n").splitlines()
+
+    assert f"Waiting 3 s: {'host/' * 40}[a]: reset." in [line.strip() for line in told]
+    assert "Exporting events" in terminal.getvalue()
+    assert "after it" == told[-1]
