@@ -2,21 +2,17 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from azure.core.exceptions import HttpResponseError, ResourceNotFoundError
 from azure.storage.blob import ContainerClient
 
 from operate.dead_letters.letter import day, is_page, letter_from_json
-from shared.azure_calls import azure_call
 from shared.dead_letters import PREFIX as DEAD_LETTERS
-from shared.errors import StorageRefused
 from shared.retry import Retry
-from shared.storage import ROLE, refused
+from shared.storage import ask_storage, refused
 
 T = TypeVar("T")
-
-_LISTING_SECONDS = 300.0
 
 
 @dataclass(frozen=True)
@@ -42,26 +38,33 @@ class Blobs:
             return Found(stream.readall(), stream.properties.lease.state == "leased")
 
         try:
-            return self.retry(lambda: azure_call(self._where(name), download, StorageRefused, f"{ROLE}."))
+            return ask_storage(self.container, name, download, self.retry)
         except ResourceNotFoundError:
             return None
         except HttpResponseError as error:
-            raise refused(self._where(name), error) from None
+            raise refused(name, error) from None
 
     def names(self, prefix: str) -> list[str]:
         """The names that begin so, in order."""
+        found, token = self._page_of_names(prefix, None)
+        while token:
+            more, token = self._page_of_names(prefix, token)
+            found += more
+        return found
 
-        def listed() -> list[str]:
-            return list(self.container.list_blob_names(name_starts_with=prefix))
+    def _page_of_names(self, prefix: str, token: str | None) -> tuple[list[str], str | None]:
+        """At most 5,000 names, and the token of those that follow: one call, however many there are."""
+
+        def listed() -> tuple[list[str], str | None]:
+            pages: Any = self.container.list_blob_names(name_starts_with=prefix).by_page(token)
+            return list(next(pages)), pages.continuation_token
 
         try:
-            return self.retry(
-                lambda: azure_call(self._where(prefix), listed, StorageRefused, f"{ROLE}.", _LISTING_SECONDS)
-            )
+            return ask_storage(self.container, prefix, listed, self.retry)
         except ResourceNotFoundError:
-            return []
+            return [], None
         except HttpResponseError as error:
-            raise refused(self._where(prefix), error) from None
+            raise refused(prefix, error) from None
 
     def write(self, name: str, content: bytes) -> None:
         """Write the blob, over one that is there."""
@@ -70,9 +73,9 @@ class Blobs:
             return self.container.upload_blob(name, content, overwrite=True)
 
         try:
-            self.retry(lambda: azure_call(self._where(name), upload, StorageRefused, f"{ROLE}."))
+            ask_storage(self.container, name, upload, self.retry)
         except HttpResponseError as error:
-            raise refused(self._where(name), error) from None
+            raise refused(name, error) from None
 
     def remove(self, name: str) -> None:
         """Delete the blob; one that is gone already is no fault."""
@@ -81,11 +84,11 @@ class Blobs:
             self.container.delete_blob(name)
 
         try:
-            self.retry(lambda: azure_call(self._where(name), delete, StorageRefused, f"{ROLE}."))
+            ask_storage(self.container, name, delete, self.retry)
         except ResourceNotFoundError:
             return
         except HttpResponseError as error:
-            raise refused(self._where(name), error) from None
+            raise refused(name, error) from None
 
     def dead_letters(self) -> dict[str, int]:
         """How many events are dead letters, by the day they were written on (`2026-11-21`)."""
@@ -101,10 +104,6 @@ class Blobs:
             return len(letter_from_json(found.content).events) if found else 0
         except ValueError:
             return 1
-
-    def _where(self, name: str) -> str:
-        """The blob with its account, for a person who waits for it."""
-        return f"{self.container.primary_hostname}/{self.container.container_name}/{name}"
 
 
 def in_portions(items: list[T], size: int) -> Iterator[list[T]]:

@@ -74,10 +74,10 @@ def is_page(name: str) -> bool:
     return name.rsplit("/", maxsplit=1)[-1].startswith(_PAGE)
 
 
-def page_name(beside: str, content: bytes) -> str:
-    """The name of a page's blob with this content, in the folder of another blob."""
+def page_name(beside: str, events: list[Any]) -> str:
+    """The name of the blob of a page of these events, in the folder of another; a run would give it the same."""
     folder = beside.rsplit("/", maxsplit=1)[0]
-    return f"{folder}/{_PAGE}{hashlib.sha256(content).hexdigest()}.json"
+    return f"{folder}/{_PAGE}{hashlib.sha256(_encoded(events)).hexdigest()}.json"
 
 
 def day(name: str) -> str:
@@ -85,6 +85,6 @@ def day(name: str) -> str:
     return "-".join(name.removeprefix(PREFIX).split("/")[:3])
 
 
-def _encoded(value: dict[str, Any]) -> bytes:
+def _encoded(value: Any) -> bytes:
     """Plain ASCII, which can hold what no UTF-8 text can (lone surrogates)."""
     return json.dumps(value, sort_keys=True, separators=(",", ":")).encode("ascii")

@@ -70,9 +70,8 @@ def _replaced(replay: Replay, name: str, page: Letter, rest: list[Any]) -> str:
         return name
     smaller = ""
     if rest:
-        content = page.with_events(rest)
-        smaller = page_name(name, content)
-        replay.blobs.write(smaller, content)
+        smaller = page_name(name, rest)
+        replay.blobs.write(smaller, page.with_events(rest))
     replay.blobs.remove(name)
     return smaller
 

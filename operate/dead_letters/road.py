@@ -51,7 +51,8 @@ class Replay:
         """
         box = StillRefused()
         if events:
-            Delivery(self.ingestion, self.log_type, box, lambda: None).ship(events, "")
+            budget = self.blobs.retry.budget
+            Delivery(self.ingestion, self.log_type, box, lambda: None, budget).ship(events, "")
         return box
 
     def count(self, events: int) -> None:

@@ -10,17 +10,18 @@ FOLDER = "dead-letters/2026/11/21/"
 
 
 class Storage(BlobService):
-    """A container whose blobs can be listed and deleted."""
+    """A container whose blobs can be listed, three at a time, and deleted."""
 
     def __call__(self, request: Request) -> Answer:
         """Answer as blob storage does."""
         address = urlsplit(request.url)
         query = dict(parse_qsl(address.query))
         if query.get("comp") == "list":
-            found = "".join(
-                f"<Blob><Name>{name}</Name></Blob>" for name in self.names(query.get("prefix", ""))
-            )
-            body = f"<EnumerationResults><Blobs>{found}</Blobs><NextMarker/></EnumerationResults>"
+            first = int(query.get("marker", "0"))
+            names = self.names(query.get("prefix", ""))
+            found = "".join(f"<Blob><Name>{name}</Name></Blob>" for name in names[first : first + 3])
+            marker = f"<NextMarker>{first + 3 if first + 3 < len(names) else ''}</NextMarker>"
+            body = f"<EnumerationResults><Blobs>{found}</Blobs>{marker}</EnumerationResults>"
             return Answer(200, {"content-type": "application/xml"}, body.encode())
         if request.method != "DELETE":
             return super().__call__(request)

@@ -6,17 +6,15 @@ from typing import Any
 
 import pytest
 
-from operate.dead_letters import road
 from operate.dead_letters.road import Replayed
 from operate.replay import replay
 from shared.errors import IngestionRefused, ServiceUnavailable
 from shared.ingestion import refusals
 from shared.ingestion.api import BatchRefused
-from shared.ingestion.refusals import PageRefusals
-from shared.ingestion.rows import EncodedRow, encode_event
+from shared.ingestion.rows import EncodedRow
 from shared.web import Answer, Request
 from tests.operate.storage import FOLDER, Storage
-from tests.support import ManualClock, make_budget
+from tests.support import ManualClock
 
 PAGE = f"{FOLDER}page-0123.json"
 
@@ -47,41 +45,9 @@ class Table:
         self.ids += ids
 
 
-class PageDelivery:
-    """What delivery does with the refusals of a page: single ones, and those that it did not look through."""
-
-    def __init__(self, ingestion: Table, table: str, box: Any, may_ship: Callable[[], None]) -> None:
-        self._ingestion = ingestion
-        self._table = table
-        self._may_ship = may_ship
-        self._box = box
-
-    def ship(self, events: Sequence[Any], cursor: str) -> None:
-        """Have every event taken, or told to the box."""
-        rows = [encode_event(event, self._ingestion.field_limit) for event in events]
-        page = PageRefusals(
-            lambda part: self._ingestion.post(self._table, part, None), make_budget(ManualClock())
-        )
-        page.send(rows)
-        for found in page.judged():
-            about: Any = {"reason": found.refusal.sentence, "status": found.refusal.status, "cursor": cursor}
-            if len(found.rows) == 1:
-                self._box.write(found.rows[0].event, **about)
-            else:
-                self._box.write_page([row.event for row in found.rows], **about)
-        for row in rows:
-            if row.truncated:
-                self._box.write(row.event, reason="truncated: userAgent", status=200, cursor=cursor)
-
-    def _post(self, rows: Sequence[EncodedRow]) -> None:
-        self._may_ship()
-        self._ingestion.post(self._table, rows, None)
-
-
 @pytest.fixture(autouse=True)
-def _page_delivery(monkeypatch: pytest.MonkeyPatch) -> None:
+def _few_posts(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let delivery look for refused records with so few posts that it leaves some unsorted."""
-    monkeypatch.setattr(road, "Delivery", PageDelivery)
     monkeypatch.setattr(refusals, "MOST_POSTS", 20)
 
 
