@@ -9,6 +9,7 @@ from operate.status import duration
 from shared.checkpoint import Checkpoint
 from shared.docusign.cursors import inserted_at
 from shared.errors import OperatorError
+from shared.owner import owner_of
 from shared.position import Position
 from shared.retry import Retry
 from shared.settings import Settings
@@ -75,7 +76,7 @@ def rewind(settings: Settings, container: ContainerClient, to: datetime, retry: 
         StateError: The checkpoint is unreadable: move the blob away first.
     """
     start = Position(iso_utc(to), "", iso_utc(datetime.now(UTC)))
-    with Checkpoint(container, settings.organization_id, start, retry) as checkpoint:
-        before = checkpoint.read()
+    with Checkpoint(container, settings.organization_id, start, retry, owner_of(settings)) as checkpoint:
+        before = checkpoint.before()
         checkpoint.save(replace(start, last_event_id=None, last_event_time=None))
     return before

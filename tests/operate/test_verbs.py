@@ -93,6 +93,20 @@ def test_rewind_repeats_what_it_says(world: Sandbox) -> None:
     assert len(since) == again["events"]
 
 
+def test_rewind_takes_over_anothers_checkpoint(world: Sandbox) -> None:
+    """A run refuses the cursor of another user by name; rewind is the cure that its sentence names."""
+    own, other = world.environment["DOCUSIGN_USER_ID"], "22222222-2222-4222-8222-222222222222"
+    to = datetime.now(UTC).isoformat()
+    refused = invoke(world, "run", "--json", DOCUSIGN_USER_ID=other)
+    taken = invoke(world, "rewind", "--to", to, "--yes", DOCUSIGN_USER_ID=other)
+    owner = saved_checkpoint(world)["userId"]
+    back = invoke(world, "rewind", "--to", to, "--yes")
+
+    assert (1, "StateError") == (refused.exit_code, document(refused)["error"])
+    assert (0, other) == (taken.exit_code, owner)
+    assert (0, own) == (back.exit_code, saved_checkpoint(world)["userId"])
+
+
 @pytest.mark.parametrize(
     ("to", "says"),
     [("soon", "ISO date-time"), ("2999-01-01", "future"), ("2020-12-31", "first moment")],
