@@ -2,7 +2,7 @@
 
 ::
 
-    ServiceUnavailable     what failed, and what to look at in the network, or how long the service asks to wait
+    ServiceUnavailable     what failed, and where in the network to look, or how long the service asks to wait
     ConnectorError         its own sentence
     OSError                the file or folder, and what is wrong with it
     interrupted            that it was, and what is left of it
@@ -29,6 +29,8 @@ NETWORK = (
     "The service is down, or was not reached, or something in between answered. Check the firewall, DNS, "
     "HTTPS_PROXY, NO_PROXY and REQUESTS_CA_BUNDLE"
 )
+_CURES = ("HTTPS_PROXY", "the firewall", "look for a proxy")
+"""What a sentence has in it that says already where in the network to look."""
 _ROOT = Path(__file__).parent.parent
 _OF_A_FILE = {
     errno.ENOENT: "there is no such file or folder. Make it, or name another",
@@ -71,11 +73,11 @@ def sentence(error: BaseException) -> str:
 
 
 def _of_a_service(error: ServiceUnavailable) -> str:
-    """The network's cure, once; a service that asks to wait was reached, and needs none."""
+    """The network's cure, where the cause has none of its own; a service that asks to wait was reached."""
     told = str(error).rstrip(".")
     if error.retry_after:
         return f"{told}. It asks to wait {duration(error.retry_after)}: call again after that."
-    return f"{told}." if NETWORK in told else f"{told}. {NETWORK}."
+    return f"{told}." if any(cure in told for cure in _CURES) else f"{told}. {NETWORK}."
 
 
 def _of_the_connector(error: BaseException) -> str:

@@ -19,6 +19,14 @@ from shared.position import Position
 START = "2026-11-01T00:00:00.000Z"
 
 
+@pytest.fixture(scope="module", autouse=True)
+def _no_waiting_for_the_disk() -> Iterator[None]:
+    """Processes are killed here, never the power: what was written need not reach the disk itself."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("os.fsync", lambda _: None)
+        yield
+
+
 class Stream:
     """Numbered events in pages; fails at the requests that it is told."""
 

@@ -45,7 +45,12 @@ def raising(error: BaseException) -> Callable[[Output], int]:
 
 
 FAILURES: dict[str, tuple[BaseException, int, str, str]] = {
-    "outage": (ServiceUnavailable("vault.example: reset"), 1, "ServiceUnavailable", f"reset. {NETWORK}."),
+    "outage": (
+        ServiceUnavailable("vault: no whole answer in time"),
+        1,
+        "ServiceUnavailable",
+        f"in time. {NETWORK}.",
+    ),
     "refusal": (OperatorError("Set it."), 1, "OperatorError", "Set it."),
     "no folder": (
         FileNotFoundError(errno.ENOENT, "No such file", "a/b"),
@@ -116,11 +121,11 @@ def test_a_failure_after_the_result_is_no_second_document(tmp_path: Path) -> Non
 
 
 def test_the_networks_cure_stands_once() -> None:
-    """A sentence that has it already is not given it again; a service that asks to wait was reached."""
-    again = ServiceUnavailable(f"host: down. {NETWORK}.")
+    """A cause with a cure of its own is given no other; a service that asks to wait was reached."""
+    cured = ServiceUnavailable("host: no connection; check the firewall and the network")
     busy = ServiceUnavailable("host (429): too many calls. Trace token: t", retry_after=2_400)
 
-    assert f"host: down. {NETWORK}." == sentence(again)
+    assert f"{cured}." == sentence(cured)
     assert (
         "host (429): too many calls. Trace token: t. It asks to wait 40 min: call again after that."
         == sentence(busy)
