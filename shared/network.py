@@ -59,18 +59,23 @@ def _is_untrusted(error: BaseException) -> bool:
 
 
 def _is_proxys_refusal(error: BaseException) -> bool:
-    return isinstance(error, OSError) and bool(_TUNNEL_REFUSED.match(str(error)))
+    return _tunnel_status(error) == "403"
 
 
 def _is_proxys_login(error: BaseException) -> bool:
-    return isinstance(error, OSError) and bool(_TUNNEL_LOGIN.match(str(error)))
+    return _tunnel_status(error) == "407"
+
+
+def _tunnel_status(error: BaseException) -> str:
+    match = _TUNNEL_FAILED.match(str(error)) if isinstance(error, OSError) else None
+    return match[1] if match else ""
 
 
 def _is_ca_file(error: BaseException) -> bool:
     """A bundle that is missing (requests), or holds no certificate (OpenSSL)."""
     if isinstance(error, ssl.SSLError):
         return error.reason in ("NO_CERTIFICATE_OR_CRL_FOUND", "NO_START_LINE", "PEM_LIB")
-    return isinstance(error, OSError) and "CA certificate bundle" in str(error)
+    return isinstance(error, OSError) and "CA certificate" in str(error)
 
 
 def _is_address(error: BaseException) -> bool:
@@ -83,8 +88,8 @@ def _is_proxys_address(error: BaseException) -> bool:
     )
 
 
-_TUNNEL_REFUSED = re.compile(r"Tunnel connection failed: 403\b")
-_TUNNEL_LOGIN = re.compile(r"Tunnel connection failed: 407\b")
+_TUNNEL_FAILED = re.compile(r"Tunnel connection failed: (\d+)")
+"""How http.client tells what a proxy answered to CONNECT."""
 _ADDRESS_ERRORS = (
     requests.exceptions.InvalidURL,
     requests.exceptions.MissingSchema,

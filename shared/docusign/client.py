@@ -20,7 +20,7 @@ from shared.retry import Retry
 from shared.web import WHOLE_SECONDS, Answer, Request, Transport
 
 _OK = 200
-_TAKEN = Rule((_OK,), Action.TAKE, Actor.NOBODY, "what was asked for")
+_TAKEN = Rule((_OK,), Action.TAKE, Actor.NOBODY, "taken")
 
 
 class DocuSignClient:

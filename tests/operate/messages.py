@@ -12,7 +12,9 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
 _PLACEHOLDER = re.compile(r"\{\w*\}|%s|\n")
-_NO_PROSE = re.compile(r"\(\?|\(\[|; charset|^[\W\d]+$|^unreachable: |^nested too deeply$")
+_NO_PROSE = re.compile(
+    r"\(\?|\(\[|; charset|^[\W\d]+$|^unreachable: |^nested too deeply$|^Tunnel connection failed"
+)
 """Patterns, a schedule, and what no person meets: a proof for the type checker, an error that is caught."""
 _NAMES_ONLY = {"columns.py", "schema.py"}
 """They hold the names of fields, and the KQL of a transformation."""
