@@ -24,7 +24,7 @@ _FASTER = frozenset({409, 412})
 
 
 class FencedBlob:
-    """One blob; a context manager that holds its lease.
+    """One blob; a context manager that holds its lease. What it holds is loaded before it is stored.
 
     Args:
         container: Where the state lies.
@@ -39,8 +39,6 @@ class FencedBlob:
         self._blob = container.get_blob_client(name)
         self._first = first
         self._retry = retry
-        self._etag = ""
-        self._content = b""
         self.lease = Lease(self._blob, retry, retry.budget.clock)
 
     def __enter__(self) -> Self:
@@ -95,7 +93,6 @@ class FencedBlob:
     def _upload(self, content: bytes) -> str:
         properties = self._blob.upload_blob(
             content,
-            overwrite=True,
             lease=self.lease.fence,
             etag=self._etag,
             match_condition=MatchConditions.IfNotModified,

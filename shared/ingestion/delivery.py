@@ -144,8 +144,7 @@ class Delivery:
                 except BatchRefused:
                     refused[number] = batch
                 else:
-                    with self._lock:
-                        page.accepted += len(batch)
+                    page.accepted = True
         except BaseException:
             left.clear()
             raise

@@ -56,13 +56,13 @@ class PageRefusals:
         budget: The run's time.
 
     Attributes:
-        accepted: Rows that were taken so far.
+        accepted: Whether any of the page's rows was taken so far.
         refused: What was not, in order.
     """
 
     post: Callable[[Rows], None]
     budget: Budget
-    accepted: int = 0
+    accepted: bool = False
     refused: list[Refused] = field(default_factory=list)
     _posts: int = 0
     _time: Budget | None = None
@@ -112,7 +112,7 @@ class PageRefusals:
             self.post(rows)
         except BatchRefused as refusal:
             return refusal
-        self.accepted += len(rows)
+        self.accepted = True
         return None
 
     def _may_halve(self, waiting: int) -> bool:

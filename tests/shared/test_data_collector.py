@@ -123,6 +123,15 @@ def test_signature_over_a_real_event() -> None:
     assert "Łódź".encode() in (wire.requests[0].body or b"")
 
 
+@pytest.mark.parametrize(("left", "seconds"), [(480.0, 120.0), (60.0, 60.0), (0.0, 5.0)])
+def test_an_attempt_ends_with_the_run(left: float, seconds: float) -> None:
+    """No post may take longer than the run has time, but for a fair attempt."""
+    wire = Wire(TAKEN)
+    make_collector(wire, retry=make_retry(seconds=left)).post("DocuSignMonitor", ROWS, None)
+
+    assert [seconds] == [request.seconds for request in wire.requests]
+
+
 def test_no_time_field() -> None:
     """Without a field for the time there is no header for it: its value would be taken for a name."""
     wire = Wire(TAKEN)
@@ -225,7 +234,7 @@ def test_key_rotation() -> None:
     assert [False, False, True, True] == [signed(request, new) for request in wire.requests]
 
 
-@pytest.mark.parametrize("unusable", ["not base64!", "clé", "abc"])
+@pytest.mark.parametrize("unusable", ["not base64!", "clé", "abc", "d29y$"])
 def test_mended_key(unusable: str) -> None:
     """An unusable key is told without being shown, and read again at the next try."""
     vault = FakeVault({WORKSPACE_KEY_SECRET: unusable})

@@ -315,3 +315,25 @@ def test_failure_side_by_side() -> None:
 
     assert len(workspace.asked) <= 3
     assert [] == workspace.accepted
+
+
+def test_every_cut_event_is_counted() -> None:
+    """Two events that are cut are two dead letters."""
+    delivery = make_delivery(Workspace())
+    delivery.ship([make_event(eventId=str(n), userAgent="x" * 1001) for n in range(2)], "c1")
+
+    assert 2 == delivery.counts.dead_letters
+
+
+@pytest.mark.parametrize(
+    ("unsorted", "words"), [(0, ""), (3, " (3 of them as they came: too many were refused)")]
+)
+def test_dead_letters_are_told(unsorted: int, words: str) -> None:
+    """The sentence says how many, and what to do; without any there is none."""
+    (note,) = Counts(dead_letters=5, unsorted=unsorted).notes()
+
+    assert (
+        f"Dead letters: 5{words}. The workspace does not take these events whole; the reasons are under "
+        "dead-letters/ in the state's container, and `python manage.py replay` sends them again"
+    ) == note
+    assert [] == Counts(events=5).notes()

@@ -4,6 +4,7 @@ import threading
 import pytest
 from azure.core.exceptions import ResourceNotFoundError
 
+from shared.deadline import _current
 from shared.errors import AlreadyRunning, LeaseLost, ServiceUnavailable, StorageRefused
 from shared.lease import LEASE_SECONDS, RENEW_SECONDS, Lease
 from shared.web import Answer, Request, Transport
@@ -254,3 +255,62 @@ def test_release_that_fails(storage: BlobService, clock: ManualClock, answer: An
     clock.now += LEASE_SECONDS
 
     assert not storage.leased(NAME)
+
+
+def test_a_refused_renewal_is_the_end(storage: BlobService, clock: ManualClock) -> None:
+    """Once storage said that the lease is another's, nothing more is shipped, however young it was."""
+    wire = Wire(storage)
+    lease = make_lease(storage, clock, wire)
+    lease.acquire()
+    wire.then(storage_answer(409, "LeaseIdMismatchWithLeaseOperation"))
+    lease._renew()
+
+    with pytest.raises(LeaseLost) as raised:
+        lease.ensure()
+    assert (
+        f"The lease on {NAME} was lost: this run was paused or cut off from storage for too long. Nothing more "
+        "is shipped; the next run goes on from the saved cursor." == str(raised.value)
+    )
+
+
+def test_the_keeper_does_not_hold_up_a_dying_process(storage: BlobService, clock: ManualClock) -> None:
+    """The thread that renews the lease is a daemon, and has a name."""
+    lease = make_lease(storage, clock)
+    lease.acquire()
+    keepers = [thread for thread in threading.enumerate() if thread.name == "lease"]
+    lease.release()
+
+    assert keepers
+    assert all(keeper.daemon for keeper in keepers)
+
+
+@pytest.mark.parametrize(
+    ("left", "expected"), [(480.0, [30.0, 15.0, 10.0]), (12.0, [12.0, 15.0, 10.0]), (0.0, [5.0, 15.0, 10.0])]
+)
+def test_how_long_an_attempt_may_take(
+    storage: BlobService, clock: ManualClock, left: float, expected: list[float]
+) -> None:
+    """Taking it lasts no longer than the run does, renewing no longer than it may, giving it back 10 s."""
+    allowed: list[float] = []
+
+    def watched(request: Request) -> Answer:
+        current = _current.get()
+        allowed.append(round(current.left()) if current else -1)
+        return storage(request)
+
+    blob = storage.client(watched).get_blob_client(NAME)
+    lease = Lease(blob, make_retry(clock, left), clock)
+    lease.acquire()
+    lease._renew()
+    lease.release()
+
+    assert expected == allowed
+
+
+def test_a_refusal_names_the_account_and_the_cure(storage: BlobService, clock: ManualClock) -> None:
+    """The sentence says which account refuses what, and what a person does about it."""
+    with pytest.raises(StorageRefused) as raised:
+        make_lease(storage, clock, Wire(storage, storage_answer(403, "AuthorizationFailure"))).acquire()
+
+    assert str(raised.value).startswith(f"lease on {NAME} (")
+    assert str(raised.value).endswith("let the account's firewall admit the app.")

@@ -109,8 +109,35 @@ def test_a_row_over_a_megabyte_is_not_even_sent() -> None:
     with pytest.raises(BatchRefused) as refused:
         ingestion.post("DocuSignMonitor", [EncodedRow(orjson.dumps(long), long)], None)
 
-    assert (413, False) == (refused.value.status, refused.value.once)
+    assert (413, False, True) == (refused.value.status, refused.value.once, refused.value.certain)
+    assert "1,200,".replace(",", "") in refused.value.sentence
+    assert refused.value.sentence.endswith(" bytes are more than the workspace takes in one call")
     assert [] == script.requests
+
+
+def test_a_row_of_a_megabyte_is_sent() -> None:
+    """A body of exactly the limit is the service's to judge."""
+    ingestion, script = client(Answer(204))
+    ingestion.post("DocuSignMonitor", [EncodedRow(b"x" * (1024 * 1024 - 2), {})], None)
+
+    assert 1024 * 1024 == len(gzip.decompress(script.requests[0].body or b""))
+
+
+def test_a_body_is_the_same_whenever_it_is_made() -> None:
+    """The compression writes no time, so that a repeated post is byte for byte the same."""
+    ingestion, script = client(Answer(204))
+    post(ingestion)
+
+    assert b"\0\0\0\0" == (script.requests[0].body or b"")[4:8]
+
+
+@pytest.mark.parametrize(("left", "seconds"), [(480.0, 120.0), (60.0, 60.0), (0.0, 5.0)])
+def test_an_attempt_ends_with_the_run(left: float, seconds: float) -> None:
+    """No post may take longer than the run has time, but for a fair attempt."""
+    ingestion, script = client(Answer(204), seconds=left)
+    post(ingestion)
+
+    assert [seconds] == [request.seconds for request in script.requests]
 
 
 # --- the answers ------------------------------------------------------------------------------------------
@@ -143,7 +170,9 @@ def test_what_the_records_are_to_blame_for_is_halved(status: int, code: str) -> 
 def test_what_a_person_must_mend_stops_the_run(status: int, code: str, words: list[str]) -> None:
     """The sentence names the setting or the role; nothing is tried again."""
     ingestion, script = client(refusal(status, code))
-    with pytest.raises(IngestionRefused) as stopped:
+    with pytest.raises(
+        IngestionRefused, match=r"^https://[^ ]+ingest\.monitor\.azure\.com \(\d+\): "
+    ) as stopped:
         post(ingestion)
 
     assert [] == [word for word in words if word not in str(stopped.value)]

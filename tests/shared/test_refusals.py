@@ -102,10 +102,39 @@ def test_many_alike_are_not_to_blame(count: int) -> None:
     page, sink = make_page(odd(*range(count)))
     page.send(rows_of(*range(count)))
 
-    with pytest.raises(IngestionRefused, match=rf"^odd\. All {count} records of a page were refused alike"):
+    with pytest.raises(IngestionRefused) as raised:
         page.judged()
+    assert (
+        f"odd. All {count} records of a page were refused alike, so the cause is none of them: look for a proxy in "
+        "between, and at the table. Nothing was set aside; the cursor stays." == str(raised.value)
+    )
     assert [] == sink.taken
     assert len(sink.posts) <= 1 + MOST_POSTS
+
+
+def test_the_bound_is_used_to_the_last_post() -> None:
+    """Of 3,000 refused records so many are asked about as 200 posts allow, and not one post fewer."""
+    page, sink = make_page(odd(*range(3000)))
+    page.send(rows_of(*range(3000)))
+
+    assert 1 + MOST_POSTS == len(sink.posts)
+
+
+def test_the_time_is_used_to_its_end() -> None:
+    """Halving goes on while any of its quarter is left: 120 s at 119.5 s a post are two more halves."""
+    page, sink = make_page(odd(0, 999), seconds=119.5)
+    page.send(rows_of(*range(1000)))
+
+    assert [1000, 500, 250, 250, 500] == sink.posts
+
+
+def test_the_first_words_are_told() -> None:
+    """Where the sentences differ and the code does not, the first one is the one that is told."""
+    page, _ = make_page(lambda n: BatchRefused(400, f"record {n}", code="A"))
+    page.send(rows_of(*range(12)))
+
+    with pytest.raises(IngestionRefused, match=r"^record 0\."):
+        page.judged()
 
 
 def test_few_alike_are_to_blame() -> None:

@@ -275,6 +275,16 @@ def test_budget(fetching: float, shipping: float, pages: int, clock: ManualClock
     assert max(100.0, fetching) >= budget.spent
 
 
+def test_pages_that_take_no_time_fill_any_budget(clock: ManualClock) -> None:
+    """What was not measured is not guessed: half a second is enough for pages that take none."""
+    pages = Pages(*[make_page(n) for n in range(5)], make_page(5, events=0, end=5))
+
+    assert (6, CAUGHT_UP) == (
+        (progress := run(pages, Log(), make_budget(clock, 0.5))).pages,
+        progress.outcome,
+    )
+
+
 def test_small_budget_still_carries_a_page(clock: ManualClock) -> None:
     """A run without any time carries one page all the same: there is always progress."""
     log = Log()
