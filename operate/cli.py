@@ -26,8 +26,7 @@ from shared.checkpoint import PREFIX as CHECKPOINTS
 from shared.directory_app import LINE as SWEEP_LINE
 from shared.directory_app import run_directory
 from shared.docusign.cursors import inserted_at
-from shared.docusign.directory import DIRECTORY_SCOPES
-from shared.docusign.oauth import MONITOR_SCOPES, consent_url
+from shared.docusign.oauth import DIRECTORY_SCOPES, MONITOR_SCOPES, consent_url
 from shared.errors import OperatorError
 from shared.health import LINE, LOG
 from shared.position import position_from_json

@@ -68,12 +68,12 @@ LAYERS = (
     {
         "checkpoint",
         "dead_letters",
-        "directory_state",
         "fenced_blob",
         "vault",
         "lease",
         "storage",
         "position",
+        "owner",
         "identity",
     },
     {"azure_calls", "web"},
