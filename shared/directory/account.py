@@ -124,7 +124,7 @@ class AccountSweep:
     def pass_over(self, reason: str) -> None:
         """Leave the account's users as they are known: those of the last sweep, and those posted in this one."""
         self.passed_over = reason
-        # the details of a first sweep were posted with their page
+        # in a first sweep details were posted with their page
         posted = self._reading.waiting() if self._reading.is_first else iter(())
         if not self._reading.has_users and not (self._reading.is_first and self._reading.has_details):
             self.users_in = self._last
@@ -148,7 +148,7 @@ class AccountSweep:
 
     def _take_details(self, page: UserPage) -> None:
         self._check(page)
-        if self._reading.is_first:  # a giant account's first users show in the first run
+        if self._reading.is_first and page.following:  # a giant account shows users from the first run on
             self._means.tables.post(USERS, {row["userId"]: self._row(row) for row in page.users})
         then = Progress(DETAILS, page.following)
         if not page.following:

