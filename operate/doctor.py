@@ -20,8 +20,7 @@ from shared.app import Process, make_process, open_road, open_stream
 from shared.budget import Budget
 from shared.checkpoint import PREFIX as CHECKPOINTS
 from shared.docusign.client import DocuSignClient
-from shared.docusign.directory import DIRECTORY_SCOPES
-from shared.docusign.oauth import MONITOR_SCOPES, TokenSource
+from shared.docusign.oauth import DIRECTORY_SCOPES, MONITOR_SCOPES, TokenSource
 from shared.docusign.organization import find_organizations
 from shared.docusign.private_key import load_private_key
 from shared.errors import (

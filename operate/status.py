@@ -5,8 +5,8 @@ from datetime import UTC, datetime
 
 from operate.blobs import Blobs
 from shared.checkpoint import PREFIX as CHECKPOINTS
-from shared.directory_state import PREFIX as DIRECTORY
-from shared.directory_state import state_from_json
+from shared.directory.head import PREFIX as DIRECTORY
+from shared.directory.head import head_from_json
 from shared.docusign.cursors import inserted_at
 from shared.position import position_from_json
 from shared.settings import Settings
@@ -77,8 +77,8 @@ def read_status(settings: Settings, blobs: Blobs, now: datetime) -> Status:
 def last_sweep(blobs: Blobs, owner: str) -> str:
     """When the last complete sweep of the directory began; empty when there was none."""
     found = blobs.read(f"{DIRECTORY}{owner}.json")
-    state = state_from_json(found.content) if found else None
-    return state.complete.started_at if state else ""
+    head = head_from_json(found.content) if found else None
+    return head.complete.startedAt if head else ""
 
 
 def duration(seconds: float | None) -> str:

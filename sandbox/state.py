@@ -39,8 +39,8 @@ def dead_letters(sandbox: Sandbox) -> dict[str, dict[str, Any]]:
         return {name: json.loads(client.download_blob(name).readall()) for name in names}
 
 
-def end_lease(sandbox: Sandbox) -> None:
-    """End the lease on the checkpoint at once, which a killed run would hold for up to a minute more."""
+def end_lease(sandbox: Sandbox, folder: str = "checkpoint/") -> None:
+    """End the lease on a folder's first blob at once, which a killed run would hold for up to a minute more."""
     with container(sandbox) as client, contextlib.suppress(HttpResponseError, StopIteration):
-        blob = next(iter(client.list_blobs(name_starts_with="checkpoint/")))
+        blob = next(iter(client.list_blobs(name_starts_with=folder)))
         BlobLeaseClient(client.get_blob_client(blob.name)).break_lease(0)

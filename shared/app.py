@@ -163,7 +163,13 @@ class MonitorRun:
             error=" | ".join(notes),
             api=self._progress.api,
             ingestion=self._settings.ingestion_api,
+            organizationId=self._organization(),
         )
+
+    def _organization(self) -> str:
+        """The organization, where one alone is known."""
+        known = self._parts.organizations
+        return next(iter(known)) if len(known) == 1 else ""
 
     def report(self, figures: health.Figures) -> None:
         """Log the figures and post them, in a time of their own."""

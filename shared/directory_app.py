@@ -1,23 +1,31 @@
-"""One sweep of the directory from its settings to its log line; it shares nothing with the events' run.
+"""One run of the sweep from its settings to its report; it shares nothing with the events' run.
 
 Its clients, tokens, lease and state are its own: whatever fails here, the events do not notice.
 """
 
 import logging
 import os
+import uuid
 from collections.abc import Callable, Mapping
 from functools import lru_cache
 
-from shared import lenient_json, shutdown
-from shared.app import Process, make_process, open_road
+from shared import health, lenient_json, shutdown
+from shared.app import REPORT_SECONDS, Process, make_process, open_road
 from shared.budget import Budget
-from shared.directory import FAILED, Sweep, SweepFigures
-from shared.directory_state import StateBlob
+from shared.directory.account import Means
+from shared.directory.calls import Calls
+from shared.directory.figures import FAILED, SweepFigures
+from shared.directory.head import PREFIX, HeadBlob
+from shared.directory.journal import Journals
+from shared.directory.source import Directory
+from shared.directory.sweep import Sweep
+from shared.directory.tables import Tables
+from shared.docusign.answers import DIRECTORY_ANSWERS
 from shared.docusign.client import DocuSignClient
-from shared.docusign.directory import ANSWERS, DIRECTORY_SCOPES, Directory
 from shared.docusign.monitor import Pace
+from shared.docusign.oauth import DIRECTORY_SCOPES
 from shared.errors import AlreadyRunning
-from shared.health import LOG, describe
+from shared.owner import owner_of
 from shared.retry import Retry
 from shared.run import ALREADY_RUNNING
 from shared.settings import Settings, read_settings
@@ -26,6 +34,8 @@ LINE = "DocuSign directory sweep "
 """How the log line begins; a JSON object follows."""
 PAUSE_SECONDS = 0.2
 """Between two calls: 150 in the 30 s for which DocuSign counts a burst of 200 (demo) or 500."""
+PATIENCE_SECONDS = 60.0
+"""What one call may take to heal: the other accounts wait behind it."""
 
 
 @lru_cache(maxsize=1)
@@ -37,45 +47,91 @@ def directory_process(settings: Settings) -> Process:
 def run_directory(
     environ: Mapping[str, str] = os.environ, make_retry: Callable[[Budget], Retry] = Retry
 ) -> SweepFigures:
-    """Carry users and accounts into the workspace, as far as the hour's calls allow, and log the figures.
+    """Carry users and accounts into the workspace, as far as calls and time allow, and report it.
 
     Args:
         environ: The app settings.
         make_retry: How to wait within a budget: a timer's run has all of its time for an outage.
 
     Raises:
-        ConnectorError: The sweep failed; the accounts that are done stay done.
+        ConnectorError: The run failed; what was saved before is gone on with.
     """
     settings = read_settings(environ)
-    retry = make_retry(Budget(settings.run_seconds))
-    with shutdown.ends(retry.budget.stop):
-        parts = directory_process(settings)
-        blob = StateBlob(parts.container, settings.organization_id, retry)
-        sweep = make_sweep(settings, parts, blob, retry)
+    run = DirectoryRun(settings, directory_process(settings), make_retry)
+    with shutdown.ends(run.retry.budget.stop):
         try:
-            with blob:
-                sweep.run(settings.organization_id)
+            run.carry_on()
         except AlreadyRunning as busy:
-            sweep.figures.outcome = ALREADY_RUNNING
-            sweep.figures.notes.append(str(busy))
+            run.figures.outcome = ALREADY_RUNNING
+            run.figures.notes.append(str(busy))
         except Exception as error:
-            sweep.figures.outcome = FAILED
-            sweep.figures.notes.append(describe(error))
+            run.figures.outcome = FAILED
+            run.figures.notes.append(health.describe(error))
             raise
         finally:
-            report(sweep.figures)
-    return sweep.figures
+            run.report()
+    return run.figures
 
 
-def make_sweep(settings: Settings, parts: Process, blob: StateBlob, retry: Retry) -> Sweep:
-    """The sweep with all of its parts."""
-    client = DocuSignClient(parts.tokens, parts.to_docusign, retry, ANSWERS)
-    pace = Pace(PAUSE_SECONDS, retry.budget.sleep, retry.budget.clock)
-    source = Directory(client, settings.admin_url, settings.auth_url, pace, retry.budget)
-    return Sweep(source, open_road(settings, parts, retry), settings.log_type, blob, blob.lease.ensure)
+class DirectoryRun:
+    """One run of the directory's timer."""
 
+    def __init__(
+        self, settings: Settings, parts: Process, make_retry: Callable[[Budget], Retry] = Retry
+    ) -> None:
+        self._settings = settings
+        self._parts = parts
+        self._id = str(uuid.uuid4())
+        self.retry = make_retry(Budget(settings.run_seconds))
+        self._to_docusign = self.retry.with_patience(PATIENCE_SECONDS)
+        self._name = settings.organization_id or "default"
+        self._head = HeadBlob(parts.container, self._name, owner_of(settings), self.retry)
+        self.figures = SweepFigures()
 
-def report(figures: SweepFigures) -> None:
-    """Write the one log line; a warning where there is something to know."""
-    level = logging.WARNING if figures.notes else logging.INFO
-    LOG.log(level, "%s%s", LINE, lenient_json.dumps(figures.line()).decode())
+    def carry_on(self) -> None:
+        """Take up the sweep, or begin one, while nobody else does."""
+        sweep = Sweep(self._means(), self._head)
+        with self._head:
+            sweep.run(self._settings.organization_id)
+
+    def report(self) -> None:
+        """Write the one log line, and post the health row; a run that only met another one leaves none."""
+        self.figures.retries = self.retry.count + self._to_docusign.count
+        level = logging.WARNING if self.figures.told() else logging.INFO
+        health.LOG.log(level, "%s%s", LINE, lenient_json.dumps(self.figures.line()).decode())
+        if self.figures.outcome != ALREADY_RUNNING:
+            road = open_road(self._settings, self._parts, Retry(Budget(REPORT_SECONDS)))
+            health.post(self._row(), road, self._settings.log_type)
+
+    def _row(self) -> health.Figures:
+        figures = self.figures
+        return health.Figures(
+            runId=self._id,
+            outcome=figures.outcome,
+            pages=figures.calls,
+            events=figures.users,
+            batches=figures.batches,
+            retries=figures.retries,
+            deadLetters=0,
+            durationSeconds=round(self.retry.budget.spent, 3),
+            lagSeconds=None,
+            error=figures.error(),
+            api="",
+            ingestion=self._settings.ingestion_api,
+            lane=health.DIRECTORY,
+            organizationId=figures.organizationId or self._settings.organization_id or "",
+        )
+
+    def _means(self) -> Means:
+        """What the sweep is made with."""
+        settings, parts, budget = self._settings, self._parts, self.retry.budget
+        client = DocuSignClient(parts.tokens, parts.to_docusign, self._to_docusign, DIRECTORY_ANSWERS)
+        calls = Calls(client, Pace(PAUSE_SECONDS, budget.sleep, budget.clock), budget)
+        may = self._head.lease.ensure
+        road = open_road(settings, parts, self.retry)
+        return Means(
+            Directory(calls, settings.admin_url, settings.auth_url),
+            Tables(road, settings.log_type, may, budget, self.figures),
+            Journals(parts.container, f"{PREFIX}{self._name}/", self.retry, may),
+            self.figures,
+        )

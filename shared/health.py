@@ -14,6 +14,8 @@ from shared.timestamps import parse
 LOG = logging.getLogger("docusign_monitor")
 LINE = "DocuSign Monitor run "
 """How the log line begins; a JSON object follows."""
+LIVE, DIRECTORY = "live", "directory"
+"""The lanes: the events as they happen, and the sweeps of users and accounts."""
 
 
 @dataclass(frozen=True)
@@ -32,6 +34,8 @@ class Figures:
     error: str
     api: str
     ingestion: str
+    lane: str = LIVE
+    organizationId: str = ""  # noqa: N815 - the table's column
     version: str = __version__
 
     def row(self) -> dict[str, object]:
@@ -58,8 +62,12 @@ def report(figures: Figures, ingestion: Ingestion | None, table: str) -> None:
     needs_reading = figures.outcome == FAILED or (figures.error and figures.outcome != ALREADY_RUNNING)
     level = logging.WARNING if needs_reading else logging.INFO
     LOG.log(level, "%s%s", LINE, lenient_json.dumps(figures.row()).decode())
-    if ingestion is None:
-        return
+    if ingestion is not None:
+        post(figures, ingestion, table)
+
+
+def post(figures: Figures, ingestion: Ingestion, table: str) -> None:
+    """Post the row; where that fails it is told in the log, and nobody else notices."""
     row = EncodedRow(lenient_json.dumps(figures.row()), figures.row())
     try:
         ingestion.post(f"{table}Health", [row], None)

@@ -43,6 +43,10 @@ class Retry:
         self._patience = patience
         self._told = told
 
+    def with_patience(self, seconds: float) -> "Retry":
+        """Another one for the same run, with its own count, and with no more patience than this one has."""
+        return Retry(self.budget, patience=min(seconds, self._patience), told=self._told)
+
     def __call__(self, attempt: Callable[[], T]) -> T:
         """The attempt's result.
 

@@ -69,7 +69,6 @@ LAYERS = (
     {
         "checkpoint",
         "dead_letters",
-        "directory_state",
         "fenced_blob",
         "vault",
         "lease",

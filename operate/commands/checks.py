@@ -8,8 +8,7 @@ from operate.doctor import FAULT, NOT_CHECKED, OK, Doctor, Finding
 from operate.output import Output
 from operate.verbs import Environ, verb
 from operate.waiting import teller
-from shared.docusign.directory import DIRECTORY_SCOPES
-from shared.docusign.oauth import MONITOR_SCOPES, consent_url
+from shared.docusign.oauth import DIRECTORY_SCOPES, MONITOR_SCOPES, consent_url
 from shared.settings import read_settings
 
 _MARKS = {OK: ("ok         ", "green"), FAULT: ("FAULT      ", "red"), NOT_CHECKED: ("not checked", "yellow")}

@@ -37,6 +37,7 @@ class DocuSign:
         stream: The events.
         monitor: The switches of the two Monitor APIs.
         limit: The hourly limit.
+        closed_accounts: Ids of accounts whose members the Admin API refuses to list.
         requests: Requests so far by endpoint: `token`, `userinfo`, `monitor-v2`, `monitor-v3`,
             `organizations`, `organization-users`, `account-users`, `unknown`, and `limited` for those the hourly
             limit refused.
@@ -59,6 +60,7 @@ class DocuSign:
         self.stream.load(organization.history)
         self.monitor = Monitor(self.stream, organization.organization_id, entitled=monitor_entitled)
         self.limit = HourlyLimit(clock)
+        self.closed_accounts: set[str] = set()
         self.requests: Counter[str] = Counter()
         self._lock = threading.Lock()
 
@@ -146,6 +148,8 @@ class DocuSign:
         if request.method == "GET" and match:
             self._count("organization-users")
             refusal = self._refusal(request, environment, "user_read")
+            if request.query.get("account_id") in self.closed_accounts:
+                refusal = refusal or oauth_error("not_found", "The account is closed.", status=404)
             return refusal or admin.organization_users(self.organization, request, match.group(1))
         if request.method == "GET" and request.path == admin.ORGANIZATIONS_PATH:
             self._count("organizations")

@@ -1,4 +1,4 @@
-"""What DocuSign's answers mean, and what to do: one table for the token endpoint, one for the APIs.
+"""What DocuSign's answers mean, and what to do: a table each for the token endpoint, Monitor, and the directory.
 
 Sources: DocuSign's pages on JWT Grant, API limits and the Monitor API. Bodies vary (`error`,
 `error_description`, `errorCode`, `message`, HTML, nothing), so a rule looks for words anywhere in them.
@@ -133,6 +133,38 @@ API_ANSWERS: tuple[Rule, ...] = (
     ),
     Rule(range(600), Action.STOP, Actor.OPERATOR, "DocuSign gave an answer that it does not document"),
 )
+
+DIRECTORY_ANSWERS: tuple[Rule, ...] = (
+    *(rule for rule in API_ANSWERS if rule.action in (Action.RETRY, Action.RENEW)),
+    Rule(
+        (403,),
+        Action.STOP,
+        Actor.DOCUSIGN_ADMIN,
+        "DocuSign does not let this user read users and accounts. Make it an Organization Administrator of "
+        "DOCUSIGN_ORGANIZATION_ID, and see that its consent covers organization_read and user_read",
+    ),
+    Rule(
+        (404,),
+        Action.STOP,
+        Actor.OPERATOR,
+        "there is no directory at this address. Check DOCUSIGN_ENVIRONMENT, DOCUSIGN_ORGANIZATION_ID and "
+        "DOCUSIGN_ADMIN_URL",
+    ),
+    Rule(
+        range(300, 400),
+        Action.STOP,
+        Actor.OPERATOR,
+        "DocuSign's directory redirects, which is never followed with a token. Look for a proxy in between; "
+        "check DOCUSIGN_ADMIN_URL",
+    ),
+    Rule(
+        range(600),
+        Action.STOP,
+        Actor.OPERATOR,
+        "DocuSign's directory gave an answer that it does not document",
+    ),
+)
+"""Of the Admin API and of the eSignature API's users."""
 
 
 def trace(answer: Answer) -> str:

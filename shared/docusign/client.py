@@ -41,6 +41,14 @@ class DocuSignClient:
         self._retry = retry
         self._answers = answers
 
+    def sign_in(self) -> None:
+        """Have a token: one that is refused must not pass for an address that refuses.
+
+        Raises:
+            ConnectorError: There is none, as `TokenSource.read` says.
+        """
+        self._tokens.read(self._retry)
+
     def get(self, url: str, params: dict[str, str] | None = None) -> tuple[Any, Answer]:
         """The JSON at an address, and the answer that brought it.
 

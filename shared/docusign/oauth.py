@@ -21,6 +21,7 @@ from shared.vault import Secret, Secrets
 from shared.web import WHOLE_SECONDS, Answer, Request, Transport
 
 MONITOR_SCOPES = "signature impersonation"
+DIRECTORY_SCOPES = f"{MONITOR_SCOPES} organization_read user_read"
 _ASSERTION_SECONDS = 3600
 _EARLY_SECONDS = 300.0
 """A token is renewed so long before its end that no request of a page can outlive it."""

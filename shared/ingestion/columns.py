@@ -61,8 +61,8 @@ EVENT_FIELDS: tuple[Field, ...] = (
 )
 
 HEALTH_FIELDS: tuple[Field, ...] = (
-    *_fields(Kind.IDENTIFIER, "runId"),
-    *_fields(Kind.TEXT, "version outcome"),
+    *_fields(Kind.IDENTIFIER, "runId organizationId"),
+    *_fields(Kind.TEXT, "version lane outcome"),
     *_fields(Kind.NUMBER, "pages events batches retries deadLetters durationSeconds lagSeconds"),
     *_fields(Kind.TEXT, "error api ingestion"),
 )

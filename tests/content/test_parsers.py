@@ -154,3 +154,17 @@ def test_health(bench: Bench) -> None:
     assert [{"Outcome": "failed", "LagSeconds": 12.0}] == rows(
         bench, "DocuSignMonitorHealth | project Outcome, LagSeconds"
     )
+
+
+def test_health_by_lane(bench: Bench) -> None:
+    """A row names its lane and organization; one of an older version is of the live lane."""
+    sweep = {"runId": GUID, "outcome": "complete", "lane": "directory", "organizationId": GUID}
+    bench.post(HEALTH, [{"runId": GUID, "outcome": "failed"}], NOW)
+    bench.post(HEALTH, [sweep], LATER)
+
+    assert [("live", ""), ("directory", GUID)] == [
+        (row["Lane"], row["OrganizationId"])
+        for row in rows(
+            bench, "DocuSignMonitorHealth | sort by TimeGenerated asc | project Lane, OrganizationId"
+        )
+    ]

@@ -89,6 +89,8 @@ def _post_run(bench: Bench, at: datetime, outcome: str) -> None:
     bench.post(
         HEALTH, [{"runId": at.isoformat(), "version": "1.0.0", "outcome": outcome, **figures, **error}], at
     )
+    sweep = {"runId": f"sweep {at.isoformat()}", "lane": "directory", "outcome": "complete", "events": 900}
+    bench.post(HEALTH, [sweep], at + timedelta(minutes=5))
 
 
 @pytest.fixture(scope="module")

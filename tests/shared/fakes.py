@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cache
 from typing import Any, Final
-from urllib.parse import parse_qsl, urlsplit
+from urllib.parse import parse_qsl, unquote, urlsplit
 
 import jwt
 import orjson
@@ -241,10 +241,11 @@ class _Blob:
     lease: str | None = None
     lease_seconds: float = 0.0
     lease_end: float = 0.0
+    kind: str = "BlockBlob"
 
 
 class BlobService:
-    """One container of Azure Blob Storage: conditions, ETags, and leases that expire by a clock.
+    """One container of Azure Blob Storage: conditions, ETags, append blobs, and leases that expire by a clock.
 
     Its error codes, and the order of its checks, were compared with Azurite's.
 
@@ -264,14 +265,18 @@ class BlobService:
         """Answer as blob storage does."""
         address = urlsplit(request.url)
         query = dict(parse_qsl(address.query))
-        name = address.path.lstrip("/").partition("/")[2]
+        name = unquote(address.path).lstrip("/").partition("/")[2]
         with self._lock:
             if query.get("restype") == "container":
-                return self._make_container()
+                return self._list(query) if query.get("comp") == "list" else self._make_container()
             if not self.exists:
                 return storage_answer(404, "ContainerNotFound")
             if query.get("comp") == "lease":
                 return self._lease(name, request.headers)
+            if query.get("comp") == "appendblock":
+                return self._append(name, request)
+            if request.method == "DELETE":
+                return self._delete(name)
             return self._put(name, request) if request.method == "PUT" else self._get(name, request.headers)
 
     def names(self, prefix: str = "") -> list[str]:
@@ -314,13 +319,39 @@ class BlobService:
             ranged = "x-ms-range" in headers
             return storage_answer(416, "InvalidRange") if ranged else Answer(200, _stamp(blob.etag))
         size = len(blob.content)
+        first, _, last = headers.get("x-ms-range", "bytes=0-").removeprefix("bytes=").partition("-")
+        start, end = int(first), min(int(last or size), size - 1)
+        if start >= size:
+            return storage_answer(416, "InvalidRange")
         found = {
             **_stamp(blob.etag),
-            "content-range": f"bytes 0-{size - 1}/{size}",
-            "content-length": str(size),
-            "x-ms-blob-type": "BlockBlob",
+            "content-range": f"bytes {start}-{end}/{size}",
+            "content-length": str(end + 1 - start),
+            "x-ms-blob-type": blob.kind,
         }
-        return Answer(206, found, blob.content)
+        return Answer(206, found, blob.content[start : end + 1])
+
+    def _append(self, name: str, request: Request) -> Answer:
+        blob = self._blobs.get(name)
+        if blob is None:
+            return storage_answer(404, "BlobNotFound")
+        if blob.kind != "AppendBlob":
+            return storage_answer(409, "InvalidBlobType")
+        at = len(blob.content)
+        if request.headers.get("x-ms-blob-condition-appendpos", str(at)) != str(at):
+            return storage_answer(412, "AppendPositionConditionNotMet")
+        self.write(name, blob.content + bytes(request.body or b""))
+        return Answer(201, {**_stamp(blob.etag), "x-ms-blob-append-offset": str(at)})
+
+    def _delete(self, name: str) -> Answer:
+        return Answer(202) if self._blobs.pop(name, None) else storage_answer(404, "BlobNotFound")
+
+    def _list(self, query: Mapping[str, str]) -> Answer:
+        if not self.exists:
+            return storage_answer(404, "ContainerNotFound")
+        found = "".join(f"<Blob><Name>{name}</Name></Blob>" for name in self.names(query.get("prefix", "")))
+        body = f"<?xml version='1.0' encoding='utf-8'?><EnumerationResults><Blobs>{found}</Blobs></EnumerationResults>"
+        return Answer(200, {"content-type": "application/xml"}, body.encode())
 
     def _put(self, name: str, request: Request) -> Answer:
         blob, headers = self._blobs.get(name), request.headers
@@ -330,6 +361,7 @@ class BlobService:
         elif "if-match" in headers or "x-ms-lease-id" in headers:
             return storage_answer(412, "ConditionNotMet")
         self.write(name, bytes(request.body or b""))
+        self._blobs[name].kind = headers.get("x-ms-blob-type", "BlockBlob")
         return Answer(201, _stamp(self._blobs[name].etag))
 
     def _refused(self, blob: _Blob, headers: Mapping[str, str]) -> Answer | None:

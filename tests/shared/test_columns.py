@@ -17,8 +17,8 @@ EVENT = {
     Kind.JSON: {"userAgentClientInfo", "data", "additionalFields"},
 }
 HEALTH = {
-    Kind.IDENTIFIER: {"runId"},
-    Kind.TEXT: {"version", "outcome", "error", "api", "ingestion"},
+    Kind.IDENTIFIER: {"runId", "organizationId"},
+    Kind.TEXT: {"version", "lane", "outcome", "error", "api", "ingestion"},
     Kind.NUMBER: {"pages", "events", "batches", "retries", "deadLetters", "durationSeconds", "lagSeconds"},
 }
 

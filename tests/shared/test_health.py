@@ -25,6 +25,7 @@ ROW = {
     "lagSeconds": 12.5,
     "api": "v3",
     "ingestion": "data-collector",
+    "lane": "live",
 }
 
 

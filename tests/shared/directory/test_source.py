@@ -6,13 +6,17 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 
 from shared.budget import Budget
+from shared.directory.calls import BURST_SECONDS, Calls, OutOfCalls
+from shared.directory.rows import Account, Row
+from shared.directory.source import Directory, ListFailed, ListRefused
+from shared.docusign.answers import DIRECTORY_ANSWERS
 from shared.docusign.client import DocuSignClient
-from shared.docusign.directory import ANSWERS, Account, Directory, OutOfCalls
+from shared.docusign.oauth import TokenSource
 from shared.errors import DocuSignRefused, OperatorError, ServiceUnavailable
 from shared.retry import Retry
 from shared.web import Answer, Request
-from tests.shared.fakes import Wire, json_answer, signed_in
-from tests.support import ManualClock, make_budget
+from tests.shared.fakes import FakeVault, Wire, json_answer, make_secrets, signed_in
+from tests.support import ManualClock, make_budget, make_settings
 
 ADMIN, AUTH = "https://api.docusign.net", "https://account.docusign.com"
 BASE = "https://na3.docusign.net"
@@ -78,17 +82,28 @@ def detail(number: int) -> dict[str, Any]:
     }
 
 
-def directory(wire: Wire, budget: Budget | None = None, *, tries: float = 0.0) -> Directory:
+def directory(wire: Wire, budget: Budget | None = None, tokens: TokenSource | None = None) -> Directory:
     """Give a directory on a wire; nothing waits."""
     clock = ManualClock()
-    client = DocuSignClient(signed_in(), wire, Retry(make_budget(clock, tries)), ANSWERS)
-    return Directory(client, ADMIN, AUTH, lambda: None, budget or make_budget(clock))
+    client = DocuSignClient(tokens or signed_in(), wire, Retry(make_budget(clock, 0.0)), DIRECTORY_ANSWERS)
+    return Directory(Calls(client, lambda: None, budget or make_budget(clock)), ADMIN, AUTH)
 
 
 def the_account(source: Directory) -> Account:
     """Give the only account."""
     (account,) = source.accounts(None)
     return account
+
+
+def all_of(source: Directory, account: Account, kind: str) -> list[Row]:
+    """Give the users of all pages of one list."""
+    ask = {"members": source.members, "details": source.details}[kind]
+    page = ask(account)
+    users = list(page.users)
+    while page.following:
+        page = ask(account, page.following)
+        users += page.users
+    return users
 
 
 def test_an_account() -> None:
@@ -104,96 +119,145 @@ def test_an_account() -> None:
     } == account.row()
 
 
-def test_users_of_both_apis_are_one_row_each() -> None:
-    """All pages of both lists are followed, and make one row a user."""
+def test_both_lists_are_followed_to_their_end() -> None:
+    """Every page's users come as parts of a row, with ids in lower case and times in UTC."""
     wire = Wire(DocuSign())
     source = directory(wire)
-    rows = source.users(the_account(source))
+    account = the_account(source)
+    members, details = all_of(source, account, "members"), all_of(source, account, "details")
 
-    assert 5 == len(rows)
+    assert [f"user-{number}" for number in range(5)] == [row["userId"] for row in members]
     assert {
         "userId": "user-0",
-        "accountId": ACCOUNT,
-        "organizationId": ORGANIZATION,
         "userName": "Name 0",
         "email": "u0@example.com",
         "userStatus": "active",
         "membershipStatus": "active",
+        "createdDateTime": "2024-01-02T03:04:05Z",
+    } == members[0]
+    assert {
+        "userId": "user-0",
+        "userName": "Name 0",
+        "email": "u0@example.com",
+        "userStatus": "active",
         "isAdmin": True,
         "permissionProfileName": "DocuSign Sender",
         "lastLogin": "2026-11-20T08:00:00.0000000Z",
-        "createdDateTime": "2024-01-02T03:04:05Z",
-    } == rows[0]
-    assert (2 + 3 + 3, len(wire.requests)) == (source.calls, 8)
+    } == details[0]
+    assert {"accountId": ACCOUNT, "organizationId": ORGANIZATION, **members[0]} == account.user_row(
+        members[0]
+    )
+    assert (2 + 3 + 3, len(wire.requests)) == (source.calls.count, 8)
+
+
+def test_items_without_an_id_are_left_out() -> None:
+    """What is no user is passed over."""
+    service = DocuSign()
+    service.members[1:3] = [{"user_name": "nobody"}, {"id": 7}]
+    source = directory(Wire(service))
+
+    assert ["user-0", "user-3", "user-4"] == [
+        row["userId"] for row in all_of(source, the_account(source), "members")
+    ]
 
 
 def test_a_next_page_on_another_host_is_not_followed() -> None:
-    """The token is sent to the same origin only."""
+    """The token is sent to the same origin only, also when the address was saved by an earlier run."""
     service = DocuSign()
     service.next_host = "https://elsewhere.example"
     wire = Wire(service)
     source = directory(wire)
     account = the_account(source)
-    with pytest.raises(OperatorError, match="another host"):
-        source.users(account)
+    for address in ("", "https://elsewhere.example/users"):
+        with pytest.raises(ListFailed, match="another host"):
+            source.members(account, address)
 
     assert {"api.docusign.net", "account.docusign.com"} == {request.host for request in wire.requests}
 
 
-def test_pages_in_a_circle_end() -> None:
-    """A next page that was there already is an error, and not for ever."""
-    circle = f"{ADMIN}/management/v2/organizations/{ORGANIZATION}/users?account_id={ACCOUNT}&start=0&take=250"
-    source = directory(Wire(json_answer(200, {"users": [], "paging": {"next": circle}})))
-    with pytest.raises(ServiceUnavailable, match="circle"):
-        source.users(Account(ACCOUNT, "Main", ORGANIZATION))
-
-
-@pytest.mark.parametrize("kind", ["RateLimit", "BurstLimit"])
-def test_a_third_of_the_calls_is_left_to_others(kind: str) -> None:
+def test_a_third_of_the_hours_calls_is_left_to_others() -> None:
     """Once the headers tell that a third is left, no further call is made."""
     service = DocuSign()
-    service.headers = {f"x-{kind.lower()}-remaining": "1000", f"x-{kind.lower()}-limit": "3000"}
+    service.headers = {"x-ratelimit-remaining": "1000", "x-ratelimit-limit": "3000"}
     wire = Wire(service)
     source = directory(wire)
     account = the_account(source)
-    with pytest.raises(OutOfCalls, match="1000 of 3000"):
-        source.users(account)
+    with pytest.raises(OutOfCalls, match=r"this hour are left to other apps \(1000 of 3000\)"):
+        source.members(account)
 
     assert 2 == len(wire.requests)
 
 
+def test_a_burst_is_waited_out() -> None:
+    """A third of a burst's calls is left to others for half a minute, and then it goes on."""
+    clock = ManualClock()
+    service = DocuSign()
+    service.headers = {"x-burstlimit-remaining": "60", "x-burstlimit-limit": "200"}
+    source = directory(Wire(service), make_budget(clock))
+    account = the_account(source)
+    service.headers = {}
+    members = all_of(source, account, "members")
+
+    assert (5, [BURST_SECONDS]) == (len(members), clock.slept)
+
+
 def test_no_call_without_time_to_ship_what_it_brings() -> None:
-    """Near the end of the run, or after SIGTERM, it stops."""
+    """Near the end of the run, or after SIGTERM, it stops; a burst is not waited for in vain."""
     clock = ManualClock()
     budget = make_budget(clock, 100.0)
-    source = directory(Wire(DocuSign()), budget)
-    clock.sleep(85.0)
-    with pytest.raises(OutOfCalls, match="time"):
-        source.accounts(None)
+    service = DocuSign()
+    service.headers = {"x-burstlimit-remaining": "60", "x-burstlimit-limit": "200"}
+    source = directory(Wire(service), budget)
+    account = the_account(source)
+    clock.now += 55.0
+    with pytest.raises(OutOfCalls, match="the run's time is used up"):
+        source.members(account)
+    clock.now += 30.0
+    with pytest.raises(OutOfCalls, match="the run's time is used up"):
+        directory(Wire(DocuSign()), budget).accounts(None)
+
+    assert [] == clock.slept
 
 
-@pytest.mark.parametrize("status", [401, 403, 404])
-def test_an_account_that_gives_no_details_is_told(status: int) -> None:
-    """The eSignature API may refuse the user in an account: its rows come without details, and a note says so."""
+@pytest.mark.parametrize("kind", ["members", "details"])
+@pytest.mark.parametrize("status", [400, 401, 403, 404, 302])
+def test_a_list_that_is_refused(kind: str, status: int) -> None:
+    """It is that account's trouble; 401 is one only after a new token."""
+    wire = Wire(DocuSign())
+    tokens = TokenSource(make_settings(), make_secrets(FakeVault()), _grants)
+    source = directory(wire, tokens=tokens)
+    account = the_account(source)
+    wire.then(*[json_answer(status, {"errorCode": "NO"})] * (2 if status == 401 else 1))
+    with pytest.raises(ListRefused, match=str(status)):
+        all_of(source, account, kind)
+
+
+@pytest.mark.parametrize("answer", [json_answer(503, {}), json_answer(200, {}), json_answer(200, [])])
+def test_a_list_that_fails(answer: Answer) -> None:
+    """It may come at another time."""
     wire = Wire(DocuSign())
     source = directory(wire)
     account = the_account(source)
-    refusal = json_answer(status, {"errorCode": "USER_LACKS_PERMISSIONS"})
-    wire.then(*[refusal] * 2, only=lambda request: request.host == "na3.docusign.net")
-    rows = source.users(account)
+    wire.then(answer)
+    with pytest.raises(ListFailed) as failed:
+        source.members(account)
 
-    assert 5 == len(rows)
-    assert all("isAdmin" not in row for row in rows)
-    assert "come without details" in source.notes[0]
+    assert isinstance(failed.value.error, ServiceUnavailable)
 
 
-def test_an_account_of_others_is_asked_for_members_only() -> None:
-    """Where the user is no member there is no eSignature address to ask."""
-    wire = Wire(DocuSign())
-    rows = directory(wire).users(Account(ACCOUNT, "Main", ORGANIZATION))
-
-    assert 5 == len(rows)
-    assert {"api.docusign.net"} == {request.host for request in wire.requests}
+def test_a_token_that_is_refused_is_no_accounts_trouble() -> None:
+    """It fails the run with the token endpoint's own sentence."""
+    refusal = json_answer(400, {"error": "consent_required"})
+    answers = [json_answer(200, {"access_token": "t", "expires_in": 3600}), refusal]
+    now = [0.0]
+    tokens = TokenSource(
+        make_settings(), make_secrets(FakeVault()), lambda _: answers.pop(0), now=lambda: now[0]
+    )
+    source = directory(Wire(DocuSign()), tokens=tokens)
+    account = the_account(source)
+    now[0] = 3600.0
+    with pytest.raises(DocuSignRefused, match="has not given consent"):
+        source.members(account)
 
 
 @pytest.mark.parametrize("wanted", [None, "33333333-3333-4333-8333-333333333333"])
@@ -234,3 +298,7 @@ def test_refusals(status: int, body: Any, error: type[Exception], says: str) -> 
         directory(wire).accounts(None)
 
     assert "cursor" not in str(raised.value)
+
+
+def _grants(request: Request) -> Answer:
+    return json_answer(200, {"access_token": "token", "expires_in": 3600})
