@@ -572,6 +572,17 @@ class TestDirectory:
 
         assert len(answer["users"]) == 20
 
+    def test_a_closed_account(self, caller: Caller, organization: Organization) -> None:
+        """The members of a closed account are not listed; those of the others are."""
+        url = f"{ADMIN}/management/v2/organizations/{organization.organization_id}/users"
+        closed, other = (account.id for account in organization.accounts[:2])
+        caller.docusign.closed_accounts = {closed}
+
+        assert (404, 200) == (
+            caller.get(url, account_id=closed).status,
+            caller.get(url, account_id=other).status,
+        )
+
     @pytest.mark.parametrize(
         "query",
         [

@@ -196,6 +196,7 @@ def test_first_run(world: World, log: pytest.LogCaptureFixture) -> None:
     assert figures.row() == row
     assert (logging.INFO, row) == line(log)
     assert ("v3", "data-collector", True) == (row["api"], row["ingestion"], row["lagSeconds"] > 0)
+    assert ("live", ORGANIZATION) == (row["lane"], row["organizationId"])
     assert "error" not in row
     assert not world.storage.leased(CHECKPOINT)
 
