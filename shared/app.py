@@ -26,7 +26,6 @@ from shared.ingestion.data_collector import DataCollector
 from shared.ingestion.delivery import Delivery
 from shared.ingestion.logs_ingestion import LogsIngestion
 from shared.ingestion.monitor_token import MonitorToken
-from shared.ingestion.transports import pooled
 from shared.owner import owner_of
 from shared.position import Position
 from shared.retry import Retry
@@ -72,7 +71,7 @@ def make_process(settings: Settings, scopes: str = MONITOR_SCOPES) -> Process:
         monitor_token=MonitorToken(credential, new_credential, settings.cloud.monitor_scope),
         container=open_container(settings, credential),
         to_docusign=to_docusign,
-        to_workspace=pooled(https_transport),
+        to_workspace=https_transport(),
         organizations={settings.organization_id} if settings.organization_id else set(),
     )
 

@@ -71,7 +71,8 @@ class Budget:
             share: Between 0 and 1.
             least: Seconds that are had even where this budget is used up.
         """
-        return self.beside(min(share * self._seconds, max(least, self.remaining)))
+        seconds = min(share * self._seconds, max(least, self.remaining))
+        return Budget(seconds, clock=self.clock, stop=self.stop, wait=self._wait)
 
     def sleep(self, seconds: float) -> None:
         """Wait; return early when the run is asked to stop."""

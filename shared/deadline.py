@@ -1,11 +1,12 @@
-"""The deadline of the exchange that is under way, kept by its sockets.
+"""The bounds of the exchange that is under way, kept by its sockets and its answer.
 
 A read timeout starts again with each byte: against a peer that trickles, only the whole exchange can be bounded.
 So a socket made here waits no longer than until the deadline of the thread that uses it, and looks once a second
 whether the exchange was given up. Nothing of what was given up goes on anywhere.
 
 The time that a name takes to be looked up is the resolver's own; a connection is tried address by address, each
-for as long as the connect timeout says.
+for as long as the connect timeout says. All connections of an adapter trust one store of certificates: that of
+REQUESTS_CA_BUNDLE, which does not change while the process lives.
 """
 
 import contextlib
@@ -18,13 +19,19 @@ from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
+from requests import PreparedRequest, Response
 from requests.adapters import HTTPAdapter
+from urllib3 import BaseHTTPResponse, HTTPResponse
 from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
+from urllib3.exceptions import ProtocolError
 from urllib3.util.ssl_ import create_urllib3_context
 
 T = TypeVar("T")
 
+MOST_BYTES = 64 * 1024 * 1024
+"""Of an answer, unpacked: 30 times a page of 2,000 events."""
+_FIRST_FINAL = 200
 _LOOK_SECONDS = 1.0
 _PIECE = 64 * 1024
 """Bytes that are written at once: each piece has the whole of the silence that is allowed."""
@@ -63,8 +70,27 @@ def deadline(seconds: float, given_up: threading.Event | None = None) -> Iterato
         _current.reset(token)
 
 
+class TooLarge(OSError):
+    """The answer has more bytes than any of the service's."""
+
+
 class BoundedAdapter(HTTPAdapter):
-    """An adapter for requests whose sockets keep the deadline; TLS 1.2 or later."""
+    """An adapter for requests whose sockets keep the deadline, and whose answers their size; TLS 1.2 or later."""
+
+    def build_response(self, req: PreparedRequest, resp: BaseHTTPResponse) -> Response:
+        """Have the body counted while it is unpacked."""
+        pieces = resp.stream
+
+        def bounded(*args: Any, **kwargs: Any) -> Iterator[bytes]:
+            size = 0
+            for piece in pieces(*args, **kwargs):
+                size += len(piece)
+                if size > MOST_BYTES:
+                    raise TooLarge
+                yield piece
+
+        resp.stream = bounded  # type: ignore[method-assign]
+        return super().build_response(req, resp)
 
     def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
         """Make the pool of direct connections."""
@@ -125,7 +151,10 @@ class _Bounded(socket.socket):
 
 
 class _TlsSocket(_Bounded, ssl.SSLSocket):
-    """The same over TLS."""
+    """The same over TLS, its handshake too."""
+
+    def do_handshake(self, block: bool = False) -> None:  # noqa: FBT001, FBT002 - as the library calls it
+        self._within(lambda: super(_TlsSocket, self).do_handshake(block))
 
 
 class _PlainSocket(_Bounded):
@@ -144,6 +173,14 @@ class _Connection(HTTPConnection):
         bounded = _PlainSocket(made.family, made.type, made.proto, fileno=made.detach())
         bounded.settimeout(timeout)
         return bounded
+
+    def getresponse(self) -> HTTPResponse:  # type: ignore[override]
+        """The final answer; after an early one the next would be taken for that of the next request."""
+        response = super().getresponse()
+        if response.status < _FIRST_FINAL:
+            self.close()
+            raise ProtocolError("the answer is none")
+        return response
 
 
 class _TlsConnection(_Connection, HTTPSConnection):

@@ -9,6 +9,7 @@
     │   ├── StorageRefused        the storage account refuses
     │   ├── StateError            a blob of state is unreadable, or newer than this version
     │   ├── IngestionRefused      the workspace refuses the way it is called
+    │   ├── AnswerTooLarge        an answer has more bytes than are held: a proxy, or a page of events
     │   ├── NetworkRefused        the way to a service is closed: a certificate, a proxy, an address, a CA file
     │   └── NothingThere          DocuSign has nothing at an address: `auto` goes on to the other generation
     ├── DocuSignRefused           a DocuSign administrator must act; retrying cannot help
@@ -60,6 +61,10 @@ class IngestionRefused(OperatorError):
 
 class NetworkRefused(OperatorError):
     """The way to a service is closed for a reason that lasts: a certificate, a proxy's login, an address."""
+
+
+class AnswerTooLarge(OperatorError):
+    """An answer has more bytes than are held; a page of events is asked for again with fewer of them."""
 
 
 class NothingThere(OperatorError):

@@ -14,16 +14,13 @@ from urllib3.exceptions import (
     NewConnectionError,
 )
 
-from shared.errors import NetworkRefused, ServiceUnavailable
+from shared.deadline import MOST_BYTES, TooLarge
+from shared.errors import AnswerTooLarge, NetworkRefused, OperatorError, ServiceUnavailable
 
 SILENCE_WORDS = "no whole answer in time"
 
 
-class TooLarge(Exception):
-    """The answer has more bytes than any of the service's."""
-
-
-def network_error(what: str, error: BaseException) -> NetworkRefused | ServiceUnavailable:
+def network_error(what: str, error: BaseException) -> OperatorError | ServiceUnavailable:
     """The error for an exchange that brought no whole answer.
 
     Args:
@@ -31,6 +28,11 @@ def network_error(what: str, error: BaseException) -> NetworkRefused | ServiceUn
         error: What a library raised.
     """
     causes = _causes(error)
+    if any(isinstance(cause, TooLarge) for cause in causes):
+        return AnswerTooLarge(
+            f"{what}: the answer is larger than {MOST_BYTES // 1024**2} MB. Look for a proxy in between; where it is "
+            "DocuSign's, set a smaller PAGE_SIZE."
+        )
     for fits, words in _LASTING:
         if any(fits(cause) for cause in causes):
             return NetworkRefused(f"{what}: {words}.")
@@ -124,7 +126,6 @@ _LASTING = (
 """What does not heal by itself; the first that fits decides."""
 
 _PASSING: tuple[tuple[type[BaseException], str], ...] = (
-    (TooLarge, "the answer is larger than any of the service's; look for a proxy in between"),
     (
         NameResolutionError,
         "its name was not found; check the spelling, DNS and, where there is one, HTTPS_PROXY",

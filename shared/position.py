@@ -1,9 +1,11 @@
 """Where the connector stands in DocuSign's stream, and how that is written down.
 
 The form of the checkpoint's blob: `{"version":1,"environment","userId","cursor","api","savedAt",
-"lastEvent":{"eventId","timestamp"}}`, and what a lost or unmoved cursor needs: `"origin"`, `"recent"`, `"delivered"`.
+"lastEvent":{"eventId","timestamp"}}`; what a lost cursor needs: `"origin"` and `"recent"`; and what was delivered
+although the cursor stays: `"delivered":{"events","digest"}`.
 """
 
+import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -31,8 +33,9 @@ class Position:
         saved_at: When it was saved, ISO 8601 UTC.
         last_event_id: The last delivered event's id, or None.
         last_event_time: The last delivered event's time as DocuSign gave it, or None.
-        delivered: How many events after the cursor were delivered all the same, the last of them `last_event_id`:
-            DocuSign gave them without moving its cursor.
+        delivered: How many events after the cursor were delivered all the same: DocuSign gave them without moving
+            its cursor, or the workspace took them before it refused the rest of their page.
+        digest: Of these events, in their order.
         origin: The ISO date-time at which the stream was begun, or taken up again; empty when unknown.
         recent: The times of the last delivered events, as DocuSign gave them, at most five.
     """
@@ -43,6 +46,7 @@ class Position:
     last_event_id: str | None = None
     last_event_time: str | None = None
     delivered: int = 0
+    digest: str = ""
     origin: str = ""
     recent: tuple[str, ...] = ()
 
@@ -54,7 +58,7 @@ class Position:
             "api": self.api,
             "savedAt": self.saved_at,
             "lastEvent": {"eventId": self.last_event_id, "timestamp": self.last_event_time},
-            **({"delivered": self.delivered} if self.delivered else {}),
+            **({"delivered": {"events": self.delivered, "digest": self.digest}} if self.delivered else {}),
             **({"origin": self.origin} if self.origin else {}),
             **({"recent": self.recent} if self.recent else {}),
         }
@@ -72,19 +76,38 @@ class Position:
             end_cursor: Where the next page starts.
             api: The generation that gave it.
         """
-        times = _last_times(self.undelivered(events, sent))
-        known = next((n for n in range(len(events), 0, -1) if _identifier(events[n - 1])), 0)
-        unmoved = end_cursor == sent
+        fresh = self.undelivered(events, sent)
+        delivered, digest = 0, ""
+        if end_cursor == sent:
+            delivered, digest = (len(events), _digest(events)) if events else (self.delivered, self.digest)
+        times = _last_times(fresh)
+        recent = (
+            self.recent if sent == self.cursor else ()
+        )  # of a stream that was taken up elsewhere none counts
         return Position(
             end_cursor,
             api,
             iso_utc(datetime.now(UTC)),
-            _identifier(events[known - 1]) if known else self.last_event_id,
+            _last_id(fresh) or self.last_event_id,
             times[-1] if times else self.last_event_time,
-            delivered=(known or self.delivered) if unmoved else 0,
+            delivered=delivered,
+            digest=digest,
             origin=sent if parse(sent) else self.origin,
-            recent=(*(self.recent if sent == self.cursor else ()), *times)[-RECENT:],
+            recent=(*recent, *times)[-RECENT:],
         )
+
+    def within(self, events: Sequence[Any], sent: str, count: int) -> "Position":
+        """The position in a page of which so many events were delivered, and then no more; its cursor stays.
+
+        Args:
+            events: What the page brought, in order.
+            sent: The cursor that asked for it.
+            count: How many of the events that were not delivered before were, from the first on.
+        """
+        taken = len(events) - len(self.undelivered(events, sent)) + count
+        if sent != self.cursor or taken <= self.delivered:
+            return self
+        return self.behind(events[:taken], sent, sent, self.api)
 
     def is_another_than(self, saved: "Position") -> bool:
         """Whether there is something to save: when it was saved alone is nothing."""
@@ -93,13 +116,23 @@ class Position:
     def undelivered(self, events: Sequence[Any], sent: str) -> Sequence[Any]:
         """Those of a page's events that were not delivered before, with the cursor that did not move.
 
-        Where the page does not begin with what was delivered any more, all of it counts as new: a repeated event
-        is removed by its id, a lost one would be gone.
+        Where the page does not begin with just what was delivered any more, all of it counts as new: a repeated
+        event is removed by its id, a lost one would be gone.
         """
-        known = self.last_event_id is not None and 0 < self.delivered <= len(events)
-        if sent == self.cursor and known and _identifier(events[self.delivered - 1]) == self.last_event_id:
+        known = sent == self.cursor and 0 < self.delivered <= len(events)
+        if known and _digest(events[: self.delivered]) == self.digest:
             return events[self.delivered :]
         return events
+
+
+def _digest(events: Sequence[Any]) -> str:
+    """Tells these events from any others."""
+    return hashlib.sha256(b"\n".join(lenient_json.dumps(event) for event in events)).hexdigest()
+
+
+def _last_id(events: Sequence[Any]) -> str | None:
+    """The id of the last event that has one."""
+    return next((found for event in reversed(events) if (found := _identifier(event))), None)
 
 
 def _identifier(event: Any) -> str | None:
@@ -146,13 +179,16 @@ def position_from_json(content: bytes, blob: str) -> Position:
         raise StateError(f"The checkpoint {blob} has no cursor. {cure}.")
     last = last if isinstance(last, dict) else {}
     delivered, recent = value.get("delivered"), value.get("recent")
+    delivered = delivered if isinstance(delivered, dict) else {}
+    count = delivered.get("events")
     return Position(
         cursor,
         api,
         saved_at,
         _text(last.get("eventId")),
         _text(last.get("timestamp")),
-        delivered if isinstance(delivered, int) else 0,
+        count if isinstance(count, int) else 0,
+        _text(delivered.get("digest")) or "",
         _text(value.get("origin")) or "",
         tuple(time for time in recent if _text(time)) if isinstance(recent, list) else (),
     )

@@ -13,6 +13,8 @@ T = TypeVar("T")
 Told = Callable[[ServiceUnavailable, float], object]
 """Called before each pause with what failed, and with the seconds until the next attempt."""
 
+_SHORTEST = 0.5
+"""A service that asks for next to no pause gets this one: else a run would ask it thousands of times."""
 _BACK_OFF = wait_random_exponential(multiplier=0.5, min=0.1, max=30)
 
 
@@ -20,7 +22,7 @@ def _pause(state: RetryCallState) -> float:
     """The service's own Retry-After where it gave one (0 is none), else exponential back-off with jitter."""
     error = state.outcome.exception() if state.outcome else None
     asked = error.retry_after if isinstance(error, ServiceUnavailable) else None
-    return asked or _BACK_OFF(state)
+    return max(asked, _SHORTEST) if asked else _BACK_OFF(state)
 
 
 class Retry:

@@ -12,14 +12,15 @@ that is killed between acceptance and saving repeats that one page. One page is 
 fetched, and never more than these two are held.
 """
 
+import contextlib
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, Protocol
 
 from shared.budget import Budget, RunOver, in_background
 from shared.docusign.monitor import Page
+from shared.errors import ConnectorError, OperatorError, ServiceUnavailable
 from shared.position import Position
 
 CAUGHT_UP, OUT_OF_BUDGET, FAILED = "caught-up", "budget", "failed"
@@ -47,6 +48,10 @@ class Source(Protocol):
 
 class Sink(Protocol):
     """Where events go."""
+
+    @property
+    def taken(self) -> int:
+        """How many of the last page's events were accepted, from its first on, without a gap."""
 
     def ship(self, events: Sequence[Any], cursor: str) -> None:
         """Return once every event is accepted or kept as a dead letter."""
@@ -92,13 +97,29 @@ def carry(
         if not outcome:
             upcoming = in_background(partial(meter.fetch, source, following))
         with meter.shipping():
-            sink.ship(position.undelivered(page.events, page.sent), page.sent)
+            ship(sink, saves, position, page)
             if following.is_another_than(position):
                 saves.save(following)
         note(progress, position, page, outcome)
         if outcome:
             return
         position = following
+
+
+def ship(sink: Sink, saves: Saves, position: Position, page: Page) -> None:
+    """Ship what is new of a page. What was taken of a page that then failed is saved, and not repeated.
+
+    Raises:
+        ConnectorError: As the sink says; a lost lease can save nothing.
+    """
+    try:
+        sink.ship(position.undelivered(page.events, page.sent), page.sent)
+    except (OperatorError, ServiceUnavailable):
+        partly = position.within(page.events, page.sent, sink.taken)
+        if partly.is_another_than(position):
+            with contextlib.suppress(ConnectorError):  # the failure itself is what a person must know
+                saves.save(partly)
+        raise
 
 
 class Meter:
@@ -116,7 +137,7 @@ class Meter:
         self._longest_fetch = max(self._longest_fetch, self._budget.clock() - start)
         return page
 
-    @contextmanager
+    @contextlib.contextmanager
     def shipping(self) -> Iterator[None]:
         """Measures what is done inside."""
         start = self._budget.clock()

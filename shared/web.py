@@ -8,15 +8,15 @@ REQUESTS_CA_BUNDLE.
 import email.utils
 import threading
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 import requests
 
 from shared import __version__, lenient_json
-from shared.deadline import BoundedAdapter, Deadline, deadline
-from shared.network import TooLarge, network_error
+from shared.deadline import BoundedAdapter, deadline
+from shared.network import network_error
 
 USER_AGENT = f"docusign-monitor-connector/{__version__}"
 CONNECT_SECONDS = 10.0
@@ -25,9 +25,7 @@ SILENCE_SECONDS = 30.0
 WHOLE_SECONDS = 120.0
 """The longest that a whole request may take, so that a trickling peer cannot hold a run."""
 
-MOST_BYTES = 64 * 1024 * 1024
-"""Of an answer, unpacked: 30 times a page of 2,000 events. A peer that sends more is not the service."""
-
+_TEXT_BYTES = 64 * 1024
 _CHUNK = 256 * 1024
 """Bytes of an answer that are unpacked at once; with requests' own 10 KB it takes half as long again."""
 
@@ -59,8 +57,8 @@ class Answer:
 
     @property
     def text(self) -> str:
-        """The body as text, whatever bytes it has."""
-        return self.body.decode("utf-8", "replace")
+        """The body's beginning as text, whatever bytes it has: as much as an error can say."""
+        return self.body[:_TEXT_BYTES].decode("utf-8", "replace")
 
     def json(self) -> Any:
         """The body as JSON. Raises ValueError when it is none."""
@@ -98,11 +96,11 @@ def make_session() -> requests.Session:
 
 
 def https_transport() -> Transport:
-    """A transport with its own pool of connections, for one service and one caller at a time."""
+    """A transport with its own pool of connections, for one service; threads may share it."""
     session = make_session()
     session.headers.update({"User-Agent": USER_AGENT, "Accept-Encoding": "gzip"})
 
-    def exchange(request: Request, until: Deadline) -> Answer:
+    def exchange(request: Request) -> Answer:
         silence = min(SILENCE_SECONDS, request.seconds)
         with session.request(
             request.method,
@@ -114,25 +112,13 @@ def https_transport() -> Transport:
             stream=True,
         ) as response:
             headers = {name.lower(): value for name, value in response.headers.items()}
-            return Answer(response.status_code, headers, _whole(response.iter_content(_CHUNK), until))
+            return Answer(response.status_code, headers, b"".join(response.iter_content(_CHUNK)))
 
     def send(request: Request) -> Answer:
         try:
-            with deadline(request.seconds, request.given_up) as until:
-                return exchange(request, until)
+            with deadline(request.seconds, request.given_up):
+                return exchange(request)
         except Exception as error:  # noqa: BLE001 - requests lets OSError, ValueError and urllib3's own through
             raise network_error(request.host, error) from None
 
     return send
-
-
-def _whole(pieces: Iterable[bytes], until: Deadline) -> bytes:
-    """The body in one piece, bounded in time and in size."""
-    body, size = [], 0
-    for piece in pieces:
-        until.left()
-        size += len(piece)
-        if size > MOST_BYTES:
-            raise TooLarge
-        body.append(piece)
-    return b"".join(body)

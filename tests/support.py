@@ -106,7 +106,6 @@ class RecordingIngestion:
     name = "data-collector"
     field_limit = 32 * 1024
     batch_limit = 1_000_000
-    width = 1
 
     def __init__(self, failure: Exception | None = None) -> None:
         self.failure = failure

@@ -15,6 +15,7 @@ from shared.timestamps import EARLIEST, from_ticks, iso_utc, parse
 LATE = timedelta(minutes=10)
 """Events arrive up to some five minutes late, in order of insertion: a restart steps back by twice that."""
 
+FEWEST_TIMES = 3
 _SHAPE = re.compile(r"[A-Za-z]+_(\d{18,19})_(\d{18,19})_\d+", re.ASCII)
 
 
@@ -42,9 +43,8 @@ def restart_of(position: Position) -> Restart:
     inserted = inserted_at(position.cursor)
     if inserted and EARLIEST <= inserted <= saved_at + LATE:
         return Restart(_before(inserted, position), "ten minutes before the insertion that the cursor tells")
-    times = sorted(moment for text in _times(position) if (moment := parse(text)) and moment >= EARLIEST)
-    if times and times[(len(times) - 1) // 2] <= saved_at + LATE:
-        middle = times[(len(times) - 1) // 2]
+    middle = _middle_of(position)
+    if middle and EARLIEST <= middle <= saved_at + LATE:
         return Restart(_before(middle, position), "ten minutes before the time of the last delivered events")
     origin = parse(position.origin)
     return Restart(
@@ -55,9 +55,15 @@ def restart_of(position: Position) -> Restart:
     )
 
 
-def _times(position: Position) -> tuple[str, ...]:
-    """The times of the last delivered events; an older checkpoint has but one."""
-    return position.recent or ((position.last_event_time,) if position.last_event_time else ())
+def _middle_of(position: Position) -> datetime | None:
+    """The time in the middle of the last delivered events; fewer than three tell nothing, for one may be odd.
+
+    An older checkpoint has one time and no origin: it must do.
+    """
+    if not position.origin and not position.recent:
+        return parse(position.last_event_time or "")
+    times = sorted(moment for text in position.recent if (moment := parse(text)))
+    return times[(len(times) - 1) // 2] if len(times) >= FEWEST_TIMES else None
 
 
 def _before(moment: datetime, position: Position) -> str:

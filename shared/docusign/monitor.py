@@ -10,7 +10,7 @@ from typing import Any
 
 from shared.docusign.answers import trace
 from shared.docusign.client import DocuSignClient
-from shared.errors import ServiceUnavailable
+from shared.errors import AnswerTooLarge, ServiceUnavailable
 from shared.web import Answer
 
 V2, V3 = "v2", "v3"
@@ -65,9 +65,19 @@ class Monitor:
 
     def page(self, cursor: str) -> Page:
         """The events after the cursor, which may also be an ISO date-time."""
-        content, answer = self._client.get(self._url, {"cursor": cursor, "limit": str(self._page_size)})
+        content, answer = self._asked(cursor)
         events, end_cursor = self._parts(content, answer)
         return Page(events, cursor, end_cursor or cursor, self.api, _quota_low(answer))
+
+    def _asked(self, cursor: str) -> tuple[Any, Answer]:
+        """What the stream answers; a page that is too large to be held is asked for again with fewer events."""
+        while True:
+            try:
+                return self._client.get(self._url, {"cursor": cursor, "limit": str(self._page_size)})
+            except AnswerTooLarge:
+                if self._page_size == 1:
+                    raise
+                self._page_size = max(1, self._page_size // 4)
 
     def _parts(self, content: Any, answer: Answer) -> tuple[list[Any], str | None]:
         if isinstance(content, dict) and content.keys() & {self._events_key, "endCursor"}:
@@ -76,11 +86,16 @@ class Monitor:
             elsewhere = events is None and any(
                 isinstance(value, list) and value for value in content.values()
             )
-            if isinstance(events, list | None) and isinstance(end_cursor, str | None) and not elsewhere:
+            if isinstance(events, list | None) and _is_cursor(end_cursor) and not elsewhere:
                 return events or [], end_cursor
         raise ServiceUnavailable(
             f"{self._url}: the answer has not the shape of a page of events. {trace(answer)}"
         )
+
+
+def _is_cursor(value: Any) -> bool:
+    """Whether it can be sent back: a text without lone surrogates, or none at all."""
+    return value is None or (isinstance(value, str) and value.encode(errors="replace").decode() == value)
 
 
 def monitor_v2(client: DocuSignClient, base_url: str, page_size: int) -> Monitor:

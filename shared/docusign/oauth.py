@@ -108,6 +108,7 @@ class TokenSource:
                 {"Content-Type": "application/x-www-form-urlencoded", "Accept": "application/json"},
                 urlencode(form).encode(),
                 retry.budget.attempt_seconds(WHOLE_SECONDS),
+                retry.budget.ended,
             )
         )
         rule = rule_for(TOKEN_ANSWERS, answer.status, answer.text)

@@ -49,8 +49,8 @@ class EventStream:
         try:
             return self._asked_twice(monitor, position.cursor)
         except CursorRefused as error:
-            if parse(position.cursor) is not None:
-                raise
+            if parse(position.cursor) and position.cursor == (position.origin or position.cursor):
+                raise  # not even the date-time at which the stream was begun is taken
             return self._restarted(monitor, position, str(error))
 
     def _asked_twice(self, monitor: Monitor, cursor: str) -> Page:

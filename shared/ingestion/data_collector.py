@@ -13,7 +13,7 @@ from collections.abc import Callable, Sequence
 
 from shared.answers import Action, Actor, Rule, rule_for
 from shared.errors import SecretError, ServiceUnavailable
-from shared.ingestion.api import refusal
+from shared.ingestion.api import refusal, what_it_says
 from shared.ingestion.batches import json_array
 from shared.ingestion.rows import EncodedRow
 from shared.renewal import with_renewal
@@ -86,7 +86,6 @@ class DataCollector:
     name = DATA_COLLECTOR
     field_limit = 32 * 1024
     batch_limit = 25 * _MEGABYTE
-    width = 1
 
     def __init__(
         self,
@@ -130,7 +129,7 @@ class DataCollector:
             headers["time-generated-field"] = time_field
         seconds = self._retry.budget.attempt_seconds(WHOLE_SECONDS)
         answer = self._send(Request("POST", self._url, headers, body, seconds))
-        rule = rule_for(ANSWERS, answer.status, answer.text)
+        rule = rule_for(ANSWERS, answer.status, what_it_says(answer))
         if (
             rule.action is Action.TAKE and answer.body.strip()
         ):  # the service sends none; something in between does

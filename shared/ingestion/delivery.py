@@ -1,26 +1,17 @@
-"""A page's rows to the table: in batches, and what is refused set aside once the page was judged.
+"""A page's rows to the table: batch after batch, in the stream's order, and what is refused set aside in the end.
 
 A record that the service refuses becomes a dead letter, whole, and the stream goes on. A refusal that is not
 the record's fault stops the run with the cursor unmoved, and no event is blamed (`shared.ingestion.refusals`).
-
-::
-
-    width 1    batch 1 . batch 2 . batch 3     one after the other, in the stream's order
-    width 2    batch 1 ..... batch 3           each worker takes the next batch that is left;
-               batch 2 .........               the page is shipped when all of them are accepted
-
-Pages always follow one another: none is begun before the one before it is accepted whole.
 """
 
-import threading
-from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import wait
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Protocol
 
 from shared.budget import Budget, in_background
-from shared.ingestion.api import BatchRefused, Ingestion
+from shared.ingestion.api import Ingestion
 from shared.ingestion.batches import batches
 from shared.ingestion.columns import TIME_FIELD
 from shared.ingestion.refusals import PageRefusals, Refused, Rows
@@ -28,6 +19,8 @@ from shared.ingestion.rows import encode_event
 
 RUN_SECONDS = 480.0
 """The run's time where none is given: as the setting's default."""
+LETTERS_AT_ONCE = 8
+"""Dead letters are written so many side by side: a page may have 2,000, and the run's end does not wait."""
 _TAKEN = 200
 """The status of a truncated event: its cut row is in the table."""
 
@@ -73,6 +66,10 @@ class Delivery:
         dead_letters: Where refused and truncated events go.
         may_ship: Called before every post; raises when this run may ship no more.
         budget: The run's time, of which finding refused records may take a share.
+
+    Attributes:
+        counts: What became of the events.
+        taken: How many of the last page's events were accepted, from its first on, before one was not.
     """
 
     def __init__(
@@ -88,8 +85,8 @@ class Delivery:
         self._dead_letters = dead_letters
         self._may_ship = may_ship
         self._budget = budget or Budget(RUN_SECONDS)
-        self._lock = threading.Lock()
         self.counts = Counts()
+        self.taken = 0
 
     def ship(self, events: Sequence[Any], cursor: str) -> None:
         """Have every event accepted, or kept as a dead letter, before this returns.
@@ -104,73 +101,53 @@ class Delivery:
         """
         rows = [encode_event(event, self._ingestion.field_limit) for event in events]
         page = PageRefusals(self._post, self._budget)
-        for batch in self._batches_left(rows, page):
-            page.send(batch)
-        refused = page.judged()
-        for part in refused:
-            self._keep(part, cursor)
-        self._keep_what_was_cut(rows, refused, cursor)
+        try:
+            for batch in batches(rows, self._ingestion.batch_limit):
+                page.send(batch)
+            refused = page.judged()
+        finally:
+            self.taken = page.taken
+        self._keep(refused, rows, cursor)
         self.counts.events += len(rows)
         self.counts.newest = max([self.counts.newest, *(row.timestamp for row in rows)])
-
-    def _batches_left(self, rows: Rows, page: PageRefusals) -> Sequence[Rows]:
-        """The batches to be sent in order: all of them, or those that were refused when sent side by side."""
-        batched = list(batches(rows, self._ingestion.batch_limit))
-        workers = min(self._ingestion.width, len(batched))
-        return batched if workers < 2 else self._side_by_side(workers, batched, page)  # noqa: PLR2004
-
-    def _side_by_side(self, workers: int, batched: Sequence[Rows], page: PageRefusals) -> Sequence[Rows]:
-        """Post the batches at once; those that were refused, in order.
-
-        Returns, or raises, only when no worker is under way any more: the lease is released after that.
-        """
-        left, refused = deque(enumerate(batched)), dict[int, Rows]()
-        under_way = [in_background(lambda: self._drain(left, page, refused)) for _ in range(workers)]
-        wait(under_way)
-        for worker in under_way:
-            worker.result()
-        return [refused[number] for number in sorted(refused)]
-
-    def _drain(self, left: deque[tuple[int, Rows]], page: PageRefusals, refused: dict[int, Rows]) -> None:
-        """Post the batches that are left; after a failure none is, for the other workers either."""
-        try:
-            while True:
-                try:
-                    number, batch = left.popleft()
-                except IndexError:
-                    return
-                try:
-                    self._post(batch)
-                except BatchRefused:
-                    refused[number] = batch
-                else:
-                    page.accepted = True
-        except BaseException:
-            left.clear()
-            raise
 
     def _post(self, rows: Rows) -> None:
         self._may_ship()
         self._ingestion.post(self._table, rows, TIME_FIELD)
-        with self._lock:
-            self.counts.batches += 1
+        self.counts.batches += 1
 
-    def _keep(self, part: Refused, cursor: str) -> None:
-        """Set refused rows aside: one that was found, or several as they are."""
-        reason, status = part.refusal.sentence, part.refusal.status
-        if len(part.rows) == 1:
-            self._dead_letters.write(part.rows[0].event, reason=reason, status=status, cursor=cursor)
-        else:
-            events = [row.event for row in part.rows]
-            self._dead_letters.write_page(events, reason=reason, status=status, cursor=cursor)
-            self.counts.unsorted += len(events)
-        self.counts.dead_letters += len(part.rows)
-
-    def _keep_what_was_cut(self, rows: Rows, refused: Sequence[Refused], cursor: str) -> None:
-        """Keep the whole of each event that the table has a cut row of; a refused one is kept already."""
+    def _keep(self, refused: Sequence[Refused], rows: Rows, cursor: str) -> None:
+        """Set aside what was refused, and the whole of each event that the table has a cut row of, once each."""
+        letters = [self._letter(part, cursor) for part in refused]
         kept = {id(row) for part in refused for row in part.rows}
         for row in rows:
             if row.truncated and id(row) not in kept:
                 reason = f"truncated: {', '.join(row.truncated)}"
-                self._dead_letters.write(row.event, reason=reason, status=_TAKEN, cursor=cursor)
+                letters.append(
+                    partial(self._dead_letters.write, row.event, reason=reason, status=_TAKEN, cursor=cursor)
+                )
                 self.counts.dead_letters += 1
+        for start in range(0, len(letters), LETTERS_AT_ONCE):
+            _together(letters[start : start + LETTERS_AT_ONCE])
+
+    def _letter(self, part: Refused, cursor: str) -> Callable[[], None]:
+        """What keeps refused rows: one that was found, or several as they are."""
+        reason, status = part.refusal.reason, part.refusal.status
+        self.counts.dead_letters += len(part.rows)
+        if len(part.rows) == 1:
+            event = part.rows[0].event
+            return partial(self._dead_letters.write, event, reason=reason, status=status, cursor=cursor)
+        events = [row.event for row in part.rows]
+        self.counts.unsorted += len(events)
+        return partial(self._dead_letters.write_page, events, reason=reason, status=status, cursor=cursor)
+
+
+def _together(calls: Sequence[Callable[[], None]]) -> None:
+    """Make the calls side by side; return, or raise the first failure, when none is under way any more."""
+    if len(calls) == 1:
+        calls[0]()
+        return
+    under_way = [in_background(call) for call in calls]
+    wait(under_way)
+    for call in under_way:
+        call.result()

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 
 from shared.answers import Action, Actor, Rule, rule_for
 from shared.errors import ServiceUnavailable
-from shared.ingestion.api import BatchRefused, refusal
+from shared.ingestion.api import BatchRefused, refusal, what_it_says
 from shared.ingestion.batches import json_array
 from shared.ingestion.monitor_token import MonitorToken
 from shared.ingestion.rows import EncodedRow
@@ -48,9 +48,7 @@ ANSWERS: tuple[Rule, ...] = (
     Rule((400,), Action.STOP, Actor.OPERATOR, _NO_STREAM, says="InvalidStream"),
     Rule((400,), Action.STOP, Actor.OPERATOR, _NO_RULE, says="InvalidDcrImmutableId"),
     *(
-        Rule(
-            (400,), Action.SPLIT, Actor.NOBODY, "the workspace refuses the record's format", says=f'"{code}"'
-        )
+        Rule((400,), Action.SPLIT, Actor.NOBODY, "the workspace refuses the record's format", says=code)
         for code in RECORD_FAULTS
     ),
     Rule(
@@ -93,7 +91,7 @@ ANSWERS: tuple[Rule, ...] = (
 
 
 class LogsIngestion:
-    """Posts to one data collection rule; see `shared.ingestion.api.Ingestion`. Threads may share it.
+    """Posts to one data collection rule; see `shared.ingestion.api.Ingestion`.
 
     The rule's transformation sets `TimeGenerated`, so the time field of a post is of no use here.
     """
@@ -101,7 +99,6 @@ class LogsIngestion:
     name = LOGS_INGESTION
     field_limit = 64 * 1024
     batch_limit = 900_000
-    width = 4
 
     def __init__(self, settings: Settings, token: MonitorToken, send: Transport, retry: Retry) -> None:
         self._endpoint = settings.data_collection_endpoint
@@ -133,7 +130,7 @@ class LogsIngestion:
         }
         seconds = self._retry.budget.attempt_seconds(WHOLE_SECONDS)
         answer = self._send(Request("POST", url, headers, body, seconds))
-        rule = rule_for(ANSWERS, answer.status, answer.text)
+        rule = rule_for(ANSWERS, answer.status, what_it_says(answer))
         if rule.action is Action.RETRY:
             raise ServiceUnavailable(
                 f"{self._endpoint} ({answer.status}): {rule.sentence}", retry_after=answer.retry_after()

@@ -29,7 +29,6 @@ class Table:
     name = "data-collector"
     field_limit = 1_000
     batch_limit = 1_000_000
-    width = 1
 
     def __init__(self, refuses: Callable[[str], bool] = lambda _: False) -> None:
         self.refuses = refuses

@@ -1,3 +1,4 @@
+import gzip
 import socket
 import threading
 
@@ -7,7 +8,9 @@ from azure.identity import CredentialUnavailableError
 from azure.storage.blob import ContainerClient
 
 from shared.azure_calls import NO_RETRIES, azure_call, azure_transport
+from shared.deadline import MOST_BYTES
 from shared.errors import (
+    AnswerTooLarge,
     ConnectorError,
     NetworkRefused,
     OperatorError,
@@ -108,6 +111,26 @@ def test_endless_call() -> None:
             azure_call("blob", client.create_container, StorageRefused, "", 0.1)
 
     assert threads == threading.active_count()
+
+
+def test_an_answer_without_bounds() -> None:
+    """What unpacks to more than is held is given up, by the SDKs' requests too."""
+    bomb = gzip.compress(bytes(MOST_BYTES + 1))
+    with socket.create_server(("127.0.0.1", 0)) as server:
+
+        def serve() -> None:
+            with server.accept()[0] as client:
+                client.recv(65536)
+                head = f"HTTP/1.1 500 -\r\nContent-Encoding: gzip\r\nContent-Length: {len(bomb)}\r\n\r\n"
+                client.sendall(head.encode() + bomb)
+
+        thread = threading.Thread(target=serve)
+        thread.start()
+        url = f"http://127.0.0.1:{server.getsockname()[1]}"
+        client = ContainerClient(url, "state", transport=azure_transport(), **NO_RETRIES)
+        with pytest.raises(AnswerTooLarge, match=r"^blob: the answer is larger than 64 MB"):
+            azure_call("blob", client.create_container, StorageRefused, "")
+        thread.join()
 
 
 @pytest.mark.parametrize(

@@ -392,7 +392,9 @@ def test_replacing_another_owners_position(storage: BlobService, clock: ManualCl
 
 def test_what_a_lost_cursor_needs_is_kept(storage: BlobService, clock: ManualClock) -> None:
     """Origin, recent times and what was delivered with an unmoved cursor are found again."""
-    known = replace(FIRST, delivered=7, origin="2026-11-14T00:00:00.000Z", recent=("2026-11-21T08:59:00Z",))
+    known = replace(
+        FIRST, delivered=7, digest="d", origin="2026-11-14T00:00:00.000Z", recent=("2026-11-21T08:59:00Z",)
+    )
     work(owned(storage, clock), known)
 
     with owned(storage, clock) as checkpoint:

@@ -73,11 +73,13 @@ def test_two_odd_times_move_nothing_far_either() -> None:
     assert "2026-11-21T11:20:00.000Z" == restart.cursor
 
 
-@pytest.mark.parametrize("recent", [(), (ODD[0],), (ODD[3],)])
+@pytest.mark.parametrize(
+    "recent", [(), (ODD[0],), (ODD[3],), (ODD[2],), (at(1), at(2)), (*(ODD[0],) * 4, ODD[2])]
+)
 def test_without_any_time_the_stream_begins_again(recent: tuple[str, ...]) -> None:
-    """In a backlog without a dated event nothing tells how far it has come: never past what was not delivered."""
+    """Fewer than three times, or most of them odd, tell nothing: never past what was not delivered."""
     known = restart_of(position(recent=recent, origin="2023-05-01T00:00:00.000Z"))
-    unknown = restart_of(position(recent=recent))
+    unknown = restart_of(position())
 
     assert ("2023-05-01T00:00:00.000Z", True) == (known.cursor, known.why.startswith("where it was begun"))
     assert ("2021-01-01T00:00:00.000Z", True) == (unknown.cursor, "first moment" in unknown.why)
@@ -85,7 +87,7 @@ def test_without_any_time_the_stream_begins_again(recent: tuple[str, ...]) -> No
 
 def test_never_before_the_beginning() -> None:
     """What lies before the stream's own beginning was not asked for, and is not now."""
-    restart = restart_of(position(recent=(at(3),), origin="2026-11-21T11:00:00.000Z"))
+    restart = restart_of(position(recent=(at(3), at(4), at(5)), origin="2026-11-21T11:00:00.000Z"))
 
     assert "2026-11-21T11:00:00.000Z" == restart.cursor
 
@@ -96,9 +98,9 @@ def test_never_before_the_beginning() -> None:
 )
 def test_ticks_that_cannot_be_an_insertion(cursor: str) -> None:
     """A cursor of the known shape that tells a moment before 2021, or after its saving, tells nothing."""
-    restart = restart_of(position(cursor, recent=(at(30),)))
+    restart = restart_of(position(cursor, recent=(at(30), at(31), at(32))))
 
-    assert "2026-11-21T11:20:00.000Z" == restart.cursor
+    assert "2026-11-21T11:21:00.000Z" == restart.cursor
 
 
 def test_a_checkpoint_of_an_older_version() -> None:

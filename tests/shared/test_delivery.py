@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from shared.errors import ConnectorError, IngestionRefused, LeaseLost, ServiceUnavailable
 from shared.ingestion.api import BatchRefused
-from shared.ingestion.delivery import Counts, Delivery
+from shared.ingestion.delivery import LETTERS_AT_ONCE, Counts, Delivery
 from shared.ingestion.rows import EncodedRow
 from tests.support import make_event
 
@@ -21,14 +21,10 @@ class Workspace:
 
     name = "workspace"
     field_limit = 1000
-    width = 1
 
-    def __init__(
-        self, refusal: Refusal = lambda _: None, batch_limit: int = 1_000_000, width: int = 1
-    ) -> None:
+    def __init__(self, refusal: Refusal = lambda _: None, batch_limit: int = 1_000_000) -> None:
         self._refusal = refusal
         self.batch_limit = batch_limit
-        self.width = width
         self.asked: list[list[str]] = []
         self.events: list[Any] = []
 
@@ -176,12 +172,11 @@ def test_truncated_and_refused() -> None:
     assert ([(long, "odd", 400, "c1")], 1) == (box.letters, delivery.counts.dead_letters)
 
 
-@pytest.mark.parametrize("width", [1, 4])
 @pytest.mark.parametrize("batch_limit", [600, 1_000_000])
-def test_what_would_cost_too_much_is_kept_unsorted(width: int, batch_limit: int) -> None:
+def test_what_would_cost_too_much_is_kept_unsorted(batch_limit: int) -> None:
     """Every fourth of 2,000 refused: some are found, the rest is kept whole, and every event is somewhere."""
     bad = {str(n) for n in range(0, 2000, 4)}
-    workspace, box = Workspace(poison(*bad), batch_limit, width), Box()
+    workspace, box = Workspace(poison(*bad), batch_limit), Box()
     delivery = make_delivery(workspace, box)
     delivery.ship(events_of(2000), "c1")
     single = [event["eventId"] for event, *_ in box.letters]
@@ -290,31 +285,49 @@ def test_events_of_any_kind(event: Any) -> None:
     assert [event] == workspace.events
 
 
-def test_side_by_side() -> None:
-    """An API that takes several batches at once gets them so, and the page is shipped when all are accepted."""
-    meeting = threading.Barrier(2, timeout=5)
-
-    def meet(ids: Sequence[str]) -> None:
-        if int(ids[0]) < 6:
-            meeting.wait()
-
-    workspace = Workspace(meet, batch_limit=200, width=2)
+def test_what_was_taken_of_a_page_that_failed() -> None:
+    """The events from the first on that were accepted, without a gap, are known when the rest is not taken."""
+    workspace = Workspace(lambda ids: ServiceUnavailable("down") if "8" in ids else None, batch_limit=200)
     delivery = make_delivery(workspace)
-    delivery.ship(events_of(20), "c1")
-
-    assert sorted(str(n) for n in range(20)) == sorted(workspace.accepted)
-    assert len(workspace.asked) == delivery.counts.batches
-
-
-def test_failure_side_by_side() -> None:
-    """A batch that fails stops the others from beginning, and is raised when none is under way any more."""
-    workspace = Workspace(lambda _: ServiceUnavailable("down"), batch_limit=200, width=3)
-
     with pytest.raises(ServiceUnavailable):
-        make_delivery(workspace).ship(events_of(60), "c1")
+        delivery.ship(events_of(20), "c1")
 
-    assert len(workspace.asked) <= 3
-    assert [] == workspace.accepted
+    assert delivery.taken == len(workspace.accepted) > 0
+
+
+def test_what_was_refused_before_is_a_gap() -> None:
+    """A record that was to be set aside, and was not yet, ends what counts as taken."""
+
+    def refusal(ids: Sequence[str]) -> Exception | None:
+        return ServiceUnavailable("down") if ids == ["9"] else poison("3", "9")(ids)
+
+    workspace = Workspace(refusal)
+    delivery = make_delivery(workspace)
+    with pytest.raises(ServiceUnavailable):
+        delivery.ship(events_of(10), "c1")
+
+    assert 3 == delivery.taken
+    assert "8" in workspace.accepted
+
+
+def test_many_letters_are_written_side_by_side() -> None:
+    """A page of cut events does not wait for each letter: several are under way at once, and all are kept."""
+    meeting = threading.Barrier(LETTERS_AT_ONCE, timeout=5)
+
+    class Slow(Box):
+        """A box that takes a letter when as many are under way as may be."""
+
+        def write(self, event: Any, *, reason: str, status: int, cursor: str) -> None:
+            """Wait for the others."""
+            meeting.wait()
+            super().write(event, reason=reason, status=status, cursor=cursor)
+
+    box = Slow()
+    make_delivery(Workspace(), box).ship(
+        [make_event(eventId=str(n), userAgent="x" * 1001) for n in range(2 * LETTERS_AT_ONCE)], "c1"
+    )
+
+    assert {str(n) for n in range(2 * LETTERS_AT_ONCE)} == {event["eventId"] for event, *_ in box.letters}
 
 
 def test_every_cut_event_is_counted() -> None:

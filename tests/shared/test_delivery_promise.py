@@ -152,7 +152,6 @@ class Run:
     name = "workspace"
     field_limit = 1000
     batch_limit = 200
-    width = 1
 
     def __init__(self, world: World, plan: Plan) -> None:
         self._world = world
@@ -170,6 +169,11 @@ class Run:
     def posts(self) -> int:
         """How often the workspace was asked."""
         return self._counts["post"]
+
+    @property
+    def taken(self) -> int:
+        """How much of the page in hand was accepted before it failed."""
+        return self._delivery.taken
 
     def go(self) -> str:
         """Do the run; tell how it ended."""
@@ -206,9 +210,13 @@ class Run:
             self._world.broken.append(f"all of a page were blamed: {self._in_hand}")
 
     def save(self, position: Position) -> None:
-        """Save the position behind the page in hand."""
+        """Save the position behind the page in hand, or within it, where it failed."""
         self._checkpoint.save(position)
-        self._in_hand = []
+        start = slot_of(position.cursor)
+        behind = int(position.last_event_id or start - 1) + 1 if position.delivered else start
+        if position.delivered:
+            self._world.unmoved[start] = max(behind, self._world.unmoved.get(start, 0))
+        self._in_hand = [slot for slot in self._in_hand if slot >= behind]
 
     def page(self, position: Position) -> Page:
         """Give the page after a position, as DocuSign does."""

@@ -1,9 +1,7 @@
 import gzip
 import itertools
 import random
-import threading
-import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -12,24 +10,20 @@ import orjson
 import pytest
 from azure.core.exceptions import ClientAuthenticationError, HttpResponseError, ServiceRequestError
 
-from shared.errors import IngestionRefused, LeaseLost, ServiceUnavailable
+from shared.errors import IngestionRefused, ServiceUnavailable
 from shared.ingestion.api import BatchRefused
 from shared.ingestion.columns import EVENT_FIELDS, Kind
-from shared.ingestion.delivery import Delivery
 from shared.ingestion.logs_ingestion import RECORD_FAULTS, LogsIngestion
 from shared.ingestion.rows import EncodedRow, encode_event
-from shared.ingestion.transports import pooled
 from shared.retry import Retry
 from shared.web import Answer, Request
 from tests.shared.roads import (
     ENDPOINT,
     RULE_ID,
     SCOPE,
-    Letters,
     Tokens,
     logs_ingestion_road,
     logs_settings,
-    lost,
     make_retry,
 )
 from tests.support import ManualClock, make_budget, make_event
@@ -286,157 +280,9 @@ def test_a_token_that_cannot_be_had(error: Exception, raised: type[Exception]) -
     assert ("managed identity" in str(failure.value)) == (raised is IngestionRefused)
 
 
-# --- batches side by side ---------------------------------------------------------------------------------
-
-
-class Wide:
-    """An ingestion API that takes several batches at once, and does with each what it is told to."""
-
-    name = "logs-ingestion"
-    field_limit = 64 * 1024
-    batch_limit = 2_000
-    width = 3
-
-    def __init__(self, *, pause: float = 0.0) -> None:
-        self._pause = pause
-        self._met = threading.Event()
-        self.under_way = 0
-        self.most = 0
-        self.taken: list[str] = []
-        self.refuses: dict[str, Exception] = {}
-        self._lock = threading.Lock()
-
-    def post(self, table: str, rows: Sequence[EncodedRow], time_field: str | None) -> None:
-        """Wait until as many as may be are under way, then take the rows or refuse them."""
-        assert ("DocuSignMonitor", "timestamp") == (table, time_field)
-        with self._lock:
-            self.under_way += 1
-            self.most = max(self.most, self.under_way)
-            if self.most == self.width:
-                self._met.set()
-        self._met.wait(5.0)
-        ids = [row.event["eventId"] for row in rows]
-        refusal = next((self.refuses[identifier] for identifier in ids if identifier in self.refuses), None)
-        if refusal is None:
-            time.sleep(self._pause)
-        with self._lock:
-            self.under_way -= 1
-            if refusal is not None:
-                raise refusal
-            self.taken += ids
-
-
-class Lone(Wide):
-    """An ingestion API that takes one batch at a time."""
-
-    width = 1
-
-
 def events(count: int) -> list[dict[str, Any]]:
     """Events with ids e0, e1, ..."""
     return [make_event(eventId=f"e{number}") for number in range(count)]
-
-
-def deliver(ingestion: Wide, page: list[dict[str, Any]]) -> tuple[Delivery, Letters]:
-    """Ship a page."""
-    letters = Letters()
-    delivery = Delivery(ingestion, "DocuSignMonitor", letters, lambda: None)
-    delivery.ship(page, "cursor")
-    return delivery, letters
-
-
-def test_batches_of_a_page_go_side_by_side() -> None:
-    """As many as the road is wide are under way at once, and the page is shipped when all are taken."""
-    ingestion, page = Wide(), events(20)
-    delivery, _ = deliver(ingestion, page)
-
-    assert ingestion.width == ingestion.most
-    assert sorted(event["eventId"] for event in page) == sorted(ingestion.taken)
-    assert (20, 20) == (delivery.counts.events, delivery.counts.batches)
-
-
-def test_a_narrow_road_keeps_the_order() -> None:
-    """With a width of one the batches follow one another in the stream's order."""
-    ingestion, page = Lone(), events(20)
-    deliver(ingestion, page)
-
-    assert 1 == ingestion.most
-    assert [event["eventId"] for event in page] == ingestion.taken
-
-
-def test_refused_records_become_dead_letters_and_counts_are_exact() -> None:
-    """Several workers set records aside at once; none is lost or counted twice."""
-    ingestion, page = Wide(), events(60)
-    ingestion.refuses = {f"e{number}": BatchRefused(400, "no") for number in range(0, 60, 4)}
-    delivery, letters = deliver(ingestion, page)
-    set_aside = sorted(event["eventId"] for event, *_ in letters.letters)
-
-    assert sorted(ingestion.refuses) == set_aside
-    assert (60, 45, 15) == (
-        delivery.counts.events,
-        delivery.counts.batches,
-        delivery.counts.dead_letters,
-    )
-
-
-def test_a_failing_batch_fails_the_page_and_stops_the_others() -> None:
-    """The failure is raised once no worker is under way; what was left is not begun."""
-    ingestion, page = Wide(pause=0.02), events(60)
-    ingestion.refuses = {"e1": IngestionRefused("stop")}
-    with pytest.raises(IngestionRefused, match="stop"):
-        deliver(ingestion, page)
-
-    assert 0 == ingestion.under_way
-    assert len(ingestion.taken) < len(page) - 1
-
-
-def test_a_lost_lease_stops_every_worker() -> None:
-    """No worker posts after the lease was lost."""
-    ingestion = Wide()
-    with pytest.raises(LeaseLost):
-        Delivery(ingestion, "DocuSignMonitor", Letters(), lost).ship(events(20), "cursor")
-
-    assert [] == ingestion.taken
-
-
-def test_transports_are_used_by_one_caller_at_a_time() -> None:
-    """Callers at once get transports of their own; a later caller gets an idle one."""
-    made: list[int] = []
-    both = threading.Barrier(2, timeout=5.0)
-
-    def make() -> Callable[[Request], Answer]:
-        made.append(len(made))
-
-        def transport(request: Request) -> Answer:
-            if request.body:
-                both.wait()
-            return TAKEN
-
-        return transport
-
-    send = pooled(make)
-    threads = [threading.Thread(target=send, args=(Request("POST", ENDPOINT, body=b"-"),)) for _ in range(2)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    answer = send(Request("GET", ENDPOINT))
-
-    assert TAKEN is answer
-    assert [0, 1] == made
-
-
-def test_a_transport_that_failed_is_not_used_again() -> None:
-    """The call that was given up may still hold its connection."""
-    made = [Script([ServiceUnavailable("silent")]), Script()]
-    left = iter(made)
-    send = pooled(lambda: next(left))
-    with pytest.raises(ServiceUnavailable):
-        send(Request("GET", ENDPOINT))
-    send(Request("GET", ENDPOINT))
-    send(Request("GET", ENDPOINT))
-
-    assert [1, 2] == [len(script.requests) for script in made]
 
 
 # --- on the sandbox's end ---------------------------------------------------------------------------------

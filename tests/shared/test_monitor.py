@@ -4,9 +4,9 @@ from urllib.parse import parse_qsl, urlsplit
 import pytest
 
 from shared.docusign.monitor import V2, V3, Monitor, Pace, Page, monitor_v2, monitor_v3
-from shared.errors import ServiceUnavailable
-from shared.web import Answer, Transport
-from tests.shared.fakes import TRACE, Wire, json_answer, make_client
+from shared.errors import AnswerTooLarge, ServiceUnavailable
+from shared.web import Answer, Request, Transport
+from tests.shared.fakes import TRACE, Wire, json_answer, make_client, never
 from tests.support import ManualClock, make_budget
 
 ORGANIZATION = "0a6e6c5c-9c5d-4b8a-8d1e-2f6b0c9d7e11"
@@ -159,3 +159,37 @@ def test_pace(clock: ManualClock) -> None:
         clock.now += took
 
     assert [1000.0, 1003.0, 1006.0, 1013.0] == starts
+
+
+def test_a_page_that_is_too_large_is_asked_for_with_fewer_events() -> None:
+    """Events of 34 KB by the thousand are more than is held: the limit goes down until the page can be taken."""
+    limits: list[int] = []
+
+    def service(request: Request) -> Answer:
+        limits.append(int(request.url.rpartition("limit=")[2]))
+        if limits[-1] > 200:
+            raise AnswerTooLarge("too large")
+        return json_answer(200, {"resultData": [], "endCursor": "c1"})
+
+    monitor = monitor_v3(make_client(Wire(service)), "https://api", "0a6e", 2000)
+    page, _ = monitor.page("c0"), monitor.page("c1")
+
+    assert ([2000, 500, 125, 125], "c1") == (limits, page.end_cursor)
+
+
+def test_one_event_that_is_too_large() -> None:
+    """Where even one event is, nothing is left to try."""
+
+    def service(request: Request) -> Answer:
+        raise AnswerTooLarge("too large")
+
+    with pytest.raises(AnswerTooLarge):
+        monitor_v3(make_client(Wire(service)), "https://api", "0a6e", 2000).page("c0")
+
+
+def test_a_cursor_that_cannot_be_sent_back() -> None:
+    """A lone surrogate in a cursor is an answer of another shape, and no traceback."""
+    answer = Answer(200, {}, b'{"resultData":[],"endCursor":"c\\ud800"}')
+
+    with pytest.raises(ServiceUnavailable, match="not the shape of a page"):
+        monitor_v3(make_client(Wire(answer), never()), "https://api", "0a6e", 10).page("c0")

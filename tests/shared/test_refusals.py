@@ -208,3 +208,60 @@ def test_one_bad_record_costs_little() -> None:
     page.send(rows_of(*range(1000)))
 
     assert ([[617]], True) == (numbers_of(page), len(sink.posts) <= 21)
+
+
+@pytest.mark.parametrize(("every", "seconds"), [(10, 30.0), (2, 12.0), (10, 14.0)])
+def test_slow_posts_and_many_bad_records(every: int, seconds: float) -> None:
+    """Where no part was taken whole in time, some records are asked about alone before the page is judged."""
+    page, sink = make_page(odd(*range(0, 2000, every)), seconds=seconds)
+    page.send(rows_of(*range(2000)))
+    refused = [number for part in numbers_of(page) for number in part]
+
+    assert sink.taken
+    assert sorted(sink.taken + refused) == list(range(2000))
+    assert sorted(sink.taken) == sink.taken
+
+
+def test_a_gateway_that_refuses_large_and_small_for_two_reasons() -> None:
+    """413 for what is more than one record, another reason for one: what is said of single records counts."""
+    clock = ManualClock()
+
+    def post(rows: Rows) -> None:
+        raise BatchRefused(400, "odd") if len(rows) == 1 else BatchRefused(413, "large")
+
+    page = PageRefusals(post, make_budget(clock))
+    page.send(rows_of(*range(2000)))
+
+    with pytest.raises(IngestionRefused, match=r"^odd\. All 2000 records of a page were refused alike"):
+        page.judged()
+
+
+def test_at_the_end_of_a_run_few_are_asked_about() -> None:
+    """Without any time a page is judged by three records, and none is set aside for want of a fourth."""
+    page, sink = make_page(odd(*range(2000)), seconds=11.0, spent=480.0)
+    page.send(rows_of(*range(2000)))
+    before = len(sink.posts)
+    with pytest.raises(IngestionRefused):
+        page.judged()
+
+    assert 3 == len(sink.posts) - before
+
+
+def test_what_is_taken_without_a_gap() -> None:
+    """Rows are counted from the first on until one is refused."""
+    page, _ = make_page(odd(5))
+    page.send(rows_of(0, 1))
+    page.send(rows_of(2, 3, 4, 5, 6, 7))
+
+    assert 5 == page.taken
+
+
+def test_a_run_that_is_asked_to_stop_halves_no_more() -> None:
+    """After SIGTERM only the parts that wait are posted, each as it is."""
+    clock = ManualClock()
+    sink, budget = Sink(clock, odd(*range(0, 2000, 3)), 1.0), make_budget(clock)
+    page = PageRefusals(sink.post, budget)
+    budget.stop.set()
+    page.send(rows_of(*range(2000)))
+
+    assert [2000] == sink.posts

@@ -113,3 +113,38 @@ def test_only_what_heals(clock: ManualClock, error: Exception) -> None:
 
     assert error is raised.value
     assert [] == clock.slept
+
+
+def test_a_service_that_asks_for_next_to_no_pause(clock: ManualClock) -> None:
+    """A hundredth of a second would be thousands of attempts in one run: half a second is the least."""
+    call, retry = Flaky(clock, 3, retry_after=0.01), Retry(make_budget(clock))
+    retry(call)
+
+    assert [0.5] * 3 == clock.slept
+
+
+def test_patience(clock: ManualClock) -> None:
+    """One thing has its own time to heal, each anew; every pause is told with what failed."""
+    told: list[tuple[str, float]] = []
+    retry = Retry(
+        make_budget(clock, 10_000),
+        patience=20.0,
+        told=lambda error, seconds: told.append((str(error), seconds)),
+    )
+    for _ in range(2):
+        start = clock.now
+        with pytest.raises(ServiceUnavailable):
+            retry(Flaky(clock, 99, retry_after=6.0))
+        assert clock.now - start <= 20.0 + 1.0
+
+    assert [("down 1", 6.0), ("down 2", 6.0)] == told[:2]
+    assert retry.count == len(told)
+
+
+def test_less_patience(clock: ManualClock) -> None:
+    """Another retry of the same run has no more patience than the one it was made of."""
+    hasty = Retry(make_budget(clock), patience=5.0).with_patience(60.0)
+    with pytest.raises(ServiceUnavailable):
+        hasty(Flaky(clock, 99, retry_after=4.5))
+
+    assert 0 == hasty.count

@@ -8,8 +8,8 @@ import pytest
 
 from shared.budget import Budget
 from shared.docusign.monitor import Page
-from shared.errors import LeaseLost, ServiceUnavailable
-from shared.position import Position
+from shared.errors import IngestionRefused, LeaseLost, ServiceUnavailable
+from shared.position import Position, position_from_json
 from shared.run import CAUGHT_UP, FAILED, OUT_OF_BUDGET, QUOTA_LOW, UNMOVED, Progress, carry, next_position
 from tests.support import ManualClock, make_budget
 
@@ -54,6 +54,7 @@ class Log:
         self._failures = failures or {}
         self._shipped = 0
         self.events = 0
+        self.taken = 0
         self.happened: list[str] = []
         self.positions: list[Position] = []
 
@@ -134,6 +135,84 @@ def test_an_event_that_came_in_before_those_that_were_delivered() -> None:
     run(Pages(replace(page, events=[late, *page.events])), log, start=log.positions[-1])
 
     assert 3 + 4 == log.events
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "shipped"),
+    [
+        (["a", "b", "c"], ["b", "late", "c"], 6),  # the window moved, and one came in before the last
+        (["a", "b", "c"], ["a", "b", "c", "d"], 4),
+        (["a", "b", "c"], ["a", "b"], 5),
+        (["a", "b"], ["b", "a"], 4),
+        (["a\ud800", "b\ud800"], ["a\ud800", "b\ud800", "c"], 3),
+        ([None, None], [None, None], 2),
+        (["a", None], ["a", None, None], 3),
+    ],
+)
+def test_what_is_passed_over_is_just_what_was_delivered(
+    first: list[str | None], second: list[str | None], shipped: int
+) -> None:
+    """A page counts as delivered as far as it begins with the same events in the same order, ids or not."""
+    log = Log()
+    for ids in (first, second):
+        start = position_from_json(log.positions[-1].to_json(), "blob") if log.positions else START
+        run(Pages(replace(make_page(0, end=0), events=[{"eventId": one} for one in ids])), log, start=start)
+
+    assert shipped == log.events
+
+
+def test_equal_ids_of_other_events() -> None:
+    """Two events with one id are two events."""
+    log = Log()
+    run(Pages(replace(make_page(0, end=0), events=[{"eventId": "x", "n": 1}])), log)
+    run(Pages(replace(make_page(0, end=0), events=[{"eventId": "x", "n": 2}])), log, start=log.positions[-1])
+
+    assert 2 == log.events
+
+
+def test_an_empty_page_forgets_nothing() -> None:
+    """With an unmoved cursor, an empty page between two equal ones changes nothing."""
+    log = Log()
+    for count in (3, 0, 3):
+        start = log.positions[-1] if log.positions else START
+        run(Pages(make_page(0, events=count, end=0)), log, start=start)
+
+    assert 3 == log.events
+
+
+@pytest.mark.parametrize("error", [IngestionRefused("stop"), ServiceUnavailable("down")])
+def test_what_was_taken_of_a_page_that_failed_is_not_repeated(error: Exception) -> None:
+    """The cursor stays, what was taken is saved behind it, and the next run ships the rest alone."""
+    log = Log(failures={"ship c0": error})
+    log.taken = 2
+    with pytest.raises(type(error)):
+        run(Pages(make_page(0, events=5)), log)
+    (partly,) = log.positions
+    later = Log()
+    run(Pages(make_page(0, events=5), make_page(1, events=0, end=1)), later, start=partly)
+
+    assert ("c0", 2, "0.1") == (partly.cursor, partly.delivered, partly.last_event_id)
+    assert (3, "c1", 0) == (later.events, later.positions[-1].cursor, later.positions[-1].delivered)
+
+
+@pytest.mark.parametrize(("error", "taken"), [(LeaseLost("lost"), 2), (ServiceUnavailable("down"), 0)])
+def test_nothing_is_saved_of_a_page_where_nothing_may_be(error: Exception, taken: int) -> None:
+    """Without the lease nothing is saved, and where nothing was taken there is nothing to save."""
+    log = Log(failures={"ship c0": error})
+    log.taken = taken
+    with pytest.raises(type(error)):
+        run(Pages(make_page(0, events=5)), log)
+
+    assert [] == log.positions
+
+
+def test_a_save_that_fails_does_not_hide_why_the_page_failed() -> None:
+    """The run fails with the workspace's words."""
+    log = Log(failures={"ship c0": IngestionRefused("stop"), "save c0": ServiceUnavailable("storage")})
+    log.taken = 1
+
+    with pytest.raises(IngestionRefused, match="stop"):
+        run(Pages(make_page(0, events=5)), log)
 
 
 def test_a_time_that_does_not_move() -> None:

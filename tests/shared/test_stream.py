@@ -164,6 +164,15 @@ def test_refused_time() -> None:
     assert 2 == len(wire.requests)
 
 
+def test_a_refused_time_that_docusign_gave() -> None:
+    """A date-time that is not the stream's own beginning is a cursor like any other: it is recovered from."""
+    given = replace(POSITION, cursor="2026-11-19T00:00:00.000Z", origin="2026-11-13T00:00:00.000Z")
+    wire = make_wire(Answer(400), Answer(400), V3_PAGE)
+    page = make_stream(wire).page(given)
+
+    assert "2026-11-18T23:50:00.000Z" == page.sent
+
+
 def test_refused_restart() -> None:
     """A restart that is refused as well is not repeated."""
     wire = make_wire(Answer(400))

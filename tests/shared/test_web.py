@@ -13,8 +13,9 @@ from sandbox import web
 from sandbox.authority import Authority
 from sandbox.faults import Fault, Faults, Kind
 from sandbox.proxy import Proxy
-from shared.errors import NetworkRefused, ServiceUnavailable
-from shared.web import MOST_BYTES, USER_AGENT, Answer, Request, https_transport
+from shared.deadline import MOST_BYTES
+from shared.errors import AnswerTooLarge, NetworkRefused, ServiceUnavailable
+from shared.web import USER_AGENT, Answer, Request, https_transport
 
 TOKEN = "Bearer token-that-nobody-may-see"
 
@@ -164,6 +165,39 @@ def test_nothing_goes_on_after_it_was_given_up(peer: Peer) -> None:
     assert 200 == send(Request("GET", peer.url)).status
 
 
+@pytest.mark.parametrize("status", [101, 102, 103])
+def test_an_early_answer_is_none(status: int) -> None:
+    """What follows an early answer is not taken for the answer to the next request: its connection is closed."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+
+        def serve() -> None:
+            for number in range(2):
+                with server.accept()[0] as client:
+                    client.recv(65536)
+                    early = f"HTTP/1.1 {status} Early\r\n\r\n" if number == 0 else ""
+                    client.sendall(f"{early}HTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\n{number}".encode())
+
+        thread = threading.Thread(target=serve)
+        thread.start()
+        send, url = https_transport(), f"http://127.0.0.1:{server.getsockname()[1]}/"
+        with pytest.raises(ServiceUnavailable):
+            send(Request("GET", url))
+        answer = send(Request("GET", url))
+        thread.join()
+
+    assert (200, b"1") == (answer.status, answer.body)
+
+
+def test_a_silent_handshake_ends_with_the_deadline() -> None:
+    """A peer that is silent once TLS should begin is given up after the request's seconds."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        start = time.monotonic()
+        with pytest.raises(ServiceUnavailable):
+            https_transport()(Request("GET", f"https://127.0.0.1:{server.getsockname()[1]}/", seconds=0.5))
+
+    assert time.monotonic() - start < 5
+
+
 def test_given_up_from_outside(peer: Peer) -> None:
     """Setting the request's event ends a silent exchange within a second or two, long before its own end."""
     peer.faults.add(Fault(kind="hang", seconds=20.0))
@@ -189,7 +223,7 @@ def test_an_answer_without_bounds(peer: Peer) -> None:
     peer.answer = web.Response(200, bomb, {"Content-Encoding": "gzip"})
 
     assert len(bomb) < 100_000
-    with pytest.raises(ServiceUnavailable, match="larger than any of the service's"):
+    with pytest.raises(AnswerTooLarge, match="larger than 64 MB"):
         https_transport()(Request("GET", peer.url))
 
 
@@ -274,6 +308,7 @@ def test_proxy_that_refuses(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_text_of_any_bytes() -> None:
     """A body that is no UTF-8 is shown all the same."""
     assert "a\ufffd" == Answer(200, {}, b"a\xff").text
+    assert 65_536 == len(Answer(500, {}, b"a" * 1_000_000).text)
 
 
 @pytest.mark.parametrize(
