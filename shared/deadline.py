@@ -179,7 +179,7 @@ class _Connection(HTTPConnection):
         response = super().getresponse()
         if response.status < _FIRST_FINAL:
             self.close()
-            raise ProtocolError("the answer is none")
+            raise ProtocolError("early answer")
         return response
 
 
