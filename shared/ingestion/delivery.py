@@ -15,7 +15,7 @@ from shared.ingestion.api import Ingestion
 from shared.ingestion.batches import batches
 from shared.ingestion.columns import TIME_FIELD
 from shared.ingestion.refusals import PageRefusals, Refused, Rows
-from shared.ingestion.rows import encode_event
+from shared.ingestion.rows import EncodedRow, encode_event
 
 RUN_SECONDS = 480.0
 """The run's time where none is given: as the setting's default."""
@@ -118,28 +118,29 @@ class Delivery:
 
     def _keep(self, refused: Sequence[Refused], rows: Rows, cursor: str) -> None:
         """Set aside what was refused, and the whole of each event that the table has a cut row of, once each."""
-        letters = [self._letter(part, cursor) for part in refused]
         kept = {id(row) for part in refused for row in part.rows}
-        for row in rows:
-            if row.truncated and id(row) not in kept:
-                reason = f"truncated: {', '.join(row.truncated)}"
-                letters.append(
-                    partial(self._dead_letters.write, row.event, reason=reason, status=_TAKEN, cursor=cursor)
-                )
-                self.counts.dead_letters += 1
+        cut = [row for row in rows if row.truncated and id(row) not in kept]
+        letters = [self._letter(part, cursor) for part in refused]
+        letters += [self._letter_of_a_cut_event(row, cursor) for row in cut]
         for start in range(0, len(letters), LETTERS_AT_ONCE):
             _together(letters[start : start + LETTERS_AT_ONCE])
+        self.counts.dead_letters += len(kept) + len(cut)
+        self.counts.unsorted += sum(len(part.rows) for part in refused if len(part.rows) > 1)
 
     def _letter(self, part: Refused, cursor: str) -> Callable[[], None]:
         """What keeps refused rows: one that was found, or several as they are."""
-        reason, status = part.refusal.reason, part.refusal.status
-        self.counts.dead_letters += len(part.rows)
+        said: dict[str, Any] = {
+            "reason": part.refusal.reason,
+            "status": part.refusal.status,
+            "cursor": cursor,
+        }
         if len(part.rows) == 1:
-            event = part.rows[0].event
-            return partial(self._dead_letters.write, event, reason=reason, status=status, cursor=cursor)
-        events = [row.event for row in part.rows]
-        self.counts.unsorted += len(events)
-        return partial(self._dead_letters.write_page, events, reason=reason, status=status, cursor=cursor)
+            return partial(self._dead_letters.write, part.rows[0].event, **said)
+        return partial(self._dead_letters.write_page, [row.event for row in part.rows], **said)
+
+    def _letter_of_a_cut_event(self, row: EncodedRow, cursor: str) -> Callable[[], None]:
+        reason = f"truncated: {', '.join(row.truncated)}"
+        return partial(self._dead_letters.write, row.event, reason=reason, status=_TAKEN, cursor=cursor)
 
 
 def _together(calls: Sequence[Callable[[], None]]) -> None:
