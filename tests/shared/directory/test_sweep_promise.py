@@ -125,7 +125,7 @@ class Watched(World):
                     assert before["sweepId"] == after["sweepId"]
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=settings().max_examples // 4, deadline=None)
 @given(runs=st.lists(RUNS, min_size=1, max_size=8), last=RUNS)
 def test_the_tables_tell_what_docusign_says(runs: list[Run], last: Run) -> None:
     """Every present user's latest row says so and equals DocuSign's; everybody gone was reported, once."""
