@@ -118,7 +118,7 @@ class Lease:
     def _acquire_once(self) -> None:
         name = self._blob.blob_name
         try:
-            seconds = self._retry.budget.attempt_seconds(ATTEMPT_SECONDS)
+            seconds = self._retry.attempt_seconds(ATTEMPT_SECONDS)
             self._ask(f"lease on {name}", lambda: self._client.acquire(LEASE_SECONDS), seconds)
         except ResourceNotFoundError:
             raise

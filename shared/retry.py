@@ -45,6 +45,10 @@ class Retry:
         self._patience = patience
         self._told = told
 
+    def attempt_seconds(self, longest: float) -> float:
+        """How long one attempt may take: no longer than the run lasts, nor than one thing may take to heal."""
+        return min(self.budget.attempt_seconds(longest), self._patience)
+
     def with_patience(self, seconds: float) -> "Retry":
         """Another one for the same run, with its own count, and with no more patience than this one has."""
         return Retry(self.budget, patience=min(seconds, self._patience), told=self._told)

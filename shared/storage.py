@@ -59,9 +59,7 @@ def ask_storage(container: ContainerClient, name: str, call: Callable[[], T], re
     what = f"{name} ({container.primary_hostname})"
 
     def once() -> T:
-        return azure_call(
-            what, call, StorageRefused, f"{ROLE}.", retry.budget.attempt_seconds(ATTEMPT_SECONDS)
-        )
+        return azure_call(what, call, StorageRefused, f"{ROLE}.", retry.attempt_seconds(ATTEMPT_SECONDS))
 
     return retry(once)
 

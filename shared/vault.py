@@ -77,9 +77,7 @@ class Secrets:
             ServiceUnavailable: The vault or the identity stayed down for the rest of the run.
         """
         if name not in self._values:
-            self._values[name] = retry(
-                lambda: self._fetch(name, retry.budget.attempt_seconds(ATTEMPT_SECONDS))
-            )
+            self._values[name] = retry(lambda: self._fetch(name, retry.attempt_seconds(ATTEMPT_SECONDS)))
         return self._values[name]
 
     def changed(self, name: str, retry: Retry) -> bool:

@@ -68,7 +68,7 @@ class DocuSignClient:
 
     def _attempt(self, address: str, token: str) -> tuple[tuple[Any, Answer], Rule]:
         headers = {"Authorization": f"Bearer {token}", "Accept": "application/json"}
-        seconds = self._retry.budget.attempt_seconds(WHOLE_SECONDS)
+        seconds = self._retry.attempt_seconds(WHOLE_SECONDS)
         given_up = self._retry.budget.ended
         answer = self._send(Request("GET", address, headers, seconds=seconds, given_up=given_up))
         where = f"{address.split('?', maxsplit=1)[0]} ({answer.status})"

@@ -107,7 +107,7 @@ class TokenSource:
                 f"{self._settings.auth_url}/oauth/token",
                 {"Content-Type": "application/x-www-form-urlencoded", "Accept": "application/json"},
                 urlencode(form).encode(),
-                retry.budget.attempt_seconds(WHOLE_SECONDS),
+                retry.attempt_seconds(WHOLE_SECONDS),
                 retry.budget.ended,
             )
         )

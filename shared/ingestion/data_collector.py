@@ -127,7 +127,7 @@ class DataCollector:
         }
         if time_field:
             headers["time-generated-field"] = time_field
-        seconds = self._retry.budget.attempt_seconds(WHOLE_SECONDS)
+        seconds = self._retry.attempt_seconds(WHOLE_SECONDS)
         answer = self._send(Request("POST", self._url, headers, body, seconds))
         rule = rule_for(ANSWERS, answer.status, what_it_says(answer))
         if (

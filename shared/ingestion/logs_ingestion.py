@@ -128,7 +128,7 @@ class LogsIngestion:
             "Content-Type": "application/json",
             "Content-Encoding": "gzip",
         }
-        seconds = self._retry.budget.attempt_seconds(WHOLE_SECONDS)
+        seconds = self._retry.attempt_seconds(WHOLE_SECONDS)
         answer = self._send(Request("POST", url, headers, body, seconds))
         rule = rule_for(ANSWERS, answer.status, what_it_says(answer))
         if rule.action is Action.RETRY:

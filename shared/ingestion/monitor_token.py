@@ -40,7 +40,7 @@ class MonitorToken:
             IngestionRefused: There is no identity, or it is refused.
             ServiceUnavailable: The identity endpoint stayed down for the rest of the run.
         """
-        return retry(lambda: self._fetch(retry.budget.attempt_seconds(ATTEMPT_SECONDS)))
+        return retry(lambda: self._fetch(retry.attempt_seconds(ATTEMPT_SECONDS)))
 
     def changed(self, rejected: str, retry: Retry) -> bool:
         """Ask anew, unless another thread just did; whether there is another token than the rejected one."""

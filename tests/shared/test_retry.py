@@ -148,3 +148,13 @@ def test_less_patience(clock: ManualClock) -> None:
         hasty(Flaky(clock, 99, retry_after=4.5))
 
     assert 0 == hasty.count
+
+
+@pytest.mark.parametrize(
+    ("patience", "left", "seconds"), [(20.0, 480.0, 20.0), (999.0, 480.0, 120.0), (20.0, 0.0, 5.0)]
+)
+def test_an_attempt_outlasts_no_patience(
+    clock: ManualClock, patience: float, left: float, seconds: float
+) -> None:
+    """A service that accepts and is silent is waited for no longer than one that refuses."""
+    assert seconds == Retry(make_budget(clock, left), patience=patience).attempt_seconds(120.0)
