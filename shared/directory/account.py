@@ -35,6 +35,8 @@ from shared.errors import ServiceUnavailable
 
 T = TypeVar("T")
 
+MOST_IDLE = 20
+"""So many pages in a row may bring nobody new, in a list that is filtered after it was cut into pages."""
 CHUNK = 500
 """Users that are settled at once where no page sets the size."""
 
@@ -147,23 +149,39 @@ class AccountSweep:
             self._append([], Progress(MEMBERS))
 
     def _take_details(self, page: UserPage) -> None:
-        self._check(page)
+        new = sum(not self._reading.knows_detail(row["userId"]) for row in page.users)
+        idle = self._idle(page, new)
         if self._reading.is_first and page.following:  # a giant account shows users from the first run on
             self._means.tables.post(USERS, {row["userId"]: self._row(row) for row in page.users})
-        then = Progress(DETAILS, page.following)
+        doubted = self._is_doubtful(page, self._reading.detailed + new)
+        then = Progress(DETAILS, page.following, doubted=doubted, idle=idle)
         if not page.following:
-            then = Progress(MEMBERS, detailed=self._reading.has_details or bool(page.users))
+            then = Progress(MEMBERS, detailed=bool(self._reading.detailed + new) and not doubted)
         self._reading.append([*({"detail": row} for row in page.users), then.line()])
         self.came_forward = True
 
     def _take_members(self, page: UserPage) -> None:
-        self._check(page)
         users = {row["userId"]: row for row in page.users if not self._reading.is_settled(row["userId"])}
+        idle = self._idle(page, len(users))
+        doubted = self._is_doubtful(page, self._reading.settled + len(users))
         listed = self._progress.listed or bool(page.users)
         phase = MEMBERS if page.following else CLOSING
-        then = replace(self._progress, phase=phase, next=page.following, listed=listed)
+        trusted = listed and not (doubted and phase == CLOSING)
+        then = replace(
+            self._progress, phase=phase, next=page.following, listed=trusted, doubted=doubted, idle=idle
+        )
         self._settle([self._reading.detail(user) | row for user, row in users.items()], then)
         self.came_forward = True
+
+    def _is_doubtful(self, page: UserPage, read: int) -> bool:
+        """Whether the list is no proof of who is missing: a part of it did not come, or cannot be read.
+
+        Args:
+            page: The page in hand.
+            read: How many of the list's users were read, with those of the page.
+        """
+        short = not page.following and page.total is not None and read < page.total
+        return self._progress.doubted or bool(page.nameless) or short
 
     def _settle(self, rows: list[Row], then: Progress | None = None, *, only_details: bool = False) -> None:
         """Post the rows that changed, and append an entry for each."""
@@ -171,9 +189,28 @@ class AccountSweep:
         hashes = {user: row_hash(row) for user, row in complete.items()}
         is_news = self._reading.is_news
         changed = {u: row for u, row in complete.items() if self._full or is_news(u, hashes[u])}
-        hashes |= dict.fromkeys(self._means.tables.post(USERS, changed), "")
-        self._append((new_entry(row, hashes[row["userId"]], only_details=only_details) for row in rows), then)
+        hashes |= dict.fromkeys(self._post(changed), "")
+        knows = self._reading.knows_detail
+        self._append(
+            (
+                new_entry(
+                    row, hashes[user], only_details=only_details, in_details=not only_details and knows(user)
+                )
+                for user, row in complete.items()
+            ),
+            then,
+        )
         self._means.figures.users += len(rows)
+
+    def _post(self, changed: dict[str, Row]) -> set[str]:
+        """Post rows; those that the workspace refused.
+
+        Rows that were refused at the last sweep go by themselves: when they are refused again, all alike, that is
+        no news, and the others are not to wait for them.
+        """
+        again = {user: row for user, row in changed.items() if self._reading.was_refused(user)}
+        new = {user: row for user, row in changed.items() if user not in again}
+        return self._means.tables.post(USERS, new) | self._means.tables.post(USERS, again, judged=False)
 
     def _close(self) -> None:
         """Both lists were read: the users that only the details know, and those that are in neither."""
@@ -187,7 +224,7 @@ class AccountSweep:
             self._miss(known)
         if doubted:
             self._note(
-                f"({doubted}) are missing from DocuSign's list, which is empty: none is reported as deleted"
+                f"({doubted}) are missing from DocuSign's list, which is empty or cut short: none counts as deleted"
             )
         self._append([], replace(self._progress, phase=CLOSED, next=""))
 
@@ -195,25 +232,36 @@ class AccountSweep:
         """Count the users as missed where their list can be trusted, and report those that are gone."""
         missed = [self._missed(entry) for entry in known]
         gone = {entry.user: self._row(entry.gone_row()) for entry in missed if entry.missed >= GONE}
-        refused = self._means.tables.post(USERS, gone, deleted=True)
+        refused = self._means.tables.post(USERS, gone, deleted=True, judged=False)
         self._append(replace(entry, missed=GONE - 1) if entry.user in refused else entry for entry in missed)
 
     def _missed(self, entry: Entry) -> Entry:
-        counts = self._progress.detailed if entry.only_details else self._progress.listed
-        return replace(entry, missed=entry.missed + 1) if counts else entry
+        """One time more where the lists that knew the user can be trusted; who lost one is judged by the other."""
+        progress = self._progress
+        if entry.only_details:
+            return replace(entry, missed=entry.missed + progress.detailed)
+        if entry.in_details and not progress.detailed:
+            return replace(entry, in_details=False)
+        return replace(entry, missed=entry.missed + progress.listed)
 
     def _append(self, new: Iterable[Entry], then: Progress | None = None) -> None:
         """Save entries, and where to go on."""
         self._reading.append([*(entry.line() for entry in new), *([then.line()] if then else [])])
 
-    def _check(self, page: UserPage) -> None:
-        """Refuse a next page that was there already: it would go on for ever."""
-        if self._reading.was_at(page.following):
+    def _idle(self, page: UserPage, new: int) -> int:
+        """How many pages in a row brought nobody new.
+
+        Raises:
+            ListFailed: The next page was there already, or too many brought nobody: it would go on for ever.
+        """
+        idle = 0 if new else self._progress.idle + 1
+        if page.following and (self._reading.was_at(page.following) or idle > MOST_IDLE):
             raise ListFailed(
                 ServiceUnavailable(
                     f"DocuSign's lists of the account {self._account.id}: the pages go in a circle"
                 )
             )
+        return idle
 
     def _row(self, user: Row) -> Row:
         return self._account.user_row(user)

@@ -20,7 +20,11 @@ BURST_SECONDS = 30.0
 
 
 class OutOfCalls(Exception):
-    """The sweep stops here and goes on next time: the calls of the hour, or the run's time, are nearly used up."""
+    """No further call is made: the calls of the hour, or the run's time, are nearly used up."""
+
+
+class OutOfHourlyCalls(OutOfCalls):
+    """It is the calls of the hour, which are counted by account: another one may have some left."""
 
 
 class Calls:
@@ -47,11 +51,12 @@ class Calls:
         """Return when the next call may be made, with a token for it.
 
         Raises:
+            OutOfHourlyCalls: The account has no calls left for this hour.
             OutOfCalls: No call may be made in this run.
             ConnectorError: There is no token.
         """
         if self._hour_low:
-            raise OutOfCalls(
+            raise OutOfHourlyCalls(
                 f"the account's API calls for this hour are left to other apps ({self._hour_low})"
             )
         if self._burst_low:
@@ -59,6 +64,10 @@ class Calls:
         self.ensure_time()
         self._pace()
         self._client.sign_in()
+
+    def for_another_account(self) -> None:
+        """Forget how many calls the hour has left: the next answer tells it for another account."""
+        self._hour_low = ""
 
     def get(self, address: str) -> dict[str, Any]:
         """The JSON object at an address.
@@ -96,6 +105,6 @@ class Calls:
 def _low(answer: Answer, kind: str) -> str:
     """How many calls of a kind are left, where these are others'; empty while there are more."""
     remaining, limit = answer.number(f"x-{kind}-remaining"), answer.number(f"x-{kind}-limit")
-    if remaining is not None and limit and remaining <= limit * RESERVED_SHARE:
+    if remaining is not None and limit and 0 <= remaining <= limit * RESERVED_SHARE:
         return f"{remaining:.0f} of {limit:.0f}"
     return ""

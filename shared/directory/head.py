@@ -51,6 +51,7 @@ class UnderWay:
         done: The accounts whose users were all read.
         passed: The accounts that were passed over, and why.
         failing: The accounts whose list does not come, and since when.
+        low: The accounts that had no calls left in the hour they were asked: they come last.
         counted: Whether the accounts that it did not list were counted.
     """
 
@@ -60,6 +61,7 @@ class UnderWay:
     done: list[str] = field(default_factory=list)
     passed: dict[str, str] = field(default_factory=dict)
     failing: dict[str, str] = field(default_factory=dict)
+    low: list[str] = field(default_factory=list)
     counted: bool = False
 
 

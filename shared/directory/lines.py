@@ -27,6 +27,8 @@ class Progress:
         next: The address of the list's next page; empty for its first.
         detailed: Whether the list of details was read to its end and had users: who is not in it was missed.
         listed: The same of the list of members, as far as it was read.
+        doubted: Whether the list that is read was cut short, or has users without an id: nobody is missed by it.
+        idle: How many pages in a row brought nobody new.
         reason: Why the account is passed over; empty while it is not.
     """
 
@@ -34,6 +36,8 @@ class Progress:
     next: str = ""
     detailed: bool = False
     listed: bool = False
+    doubted: bool = False
+    idle: int = 0
     reason: str = ""
 
     def line(self) -> Line:
@@ -50,6 +54,7 @@ class Entry:
         hash: What the row says; empty when the workspace refused it.
         name, email: For the row about its end.
         only_details: Whether only the eSignature list knows the user.
+        in_details: Whether that list knew a member, too, when its row was settled.
         missed: How many complete sweeps in a row were without it; from `GONE` on it was reported.
     """
 
@@ -59,11 +64,13 @@ class Entry:
     email: str = ""
     only_details: bool = False
     missed: int = 0
+    in_details: bool = False
 
     def line(self) -> Line:
         """Its line; what says nothing is left out."""
         more = filled(userName=self.name, email=self.email)
         flags = {"onlyDetails": True} if self.only_details else {}
+        flags |= {"inDetails": True} if self.in_details else {}
         missed = {"missed": self.missed} if self.missed else {}
         return {"user": self.user, "hash": self.hash, **more, **flags, **missed}
 
@@ -72,9 +79,10 @@ class Entry:
         return filled(userId=self.user, userName=self.name, email=self.email)
 
 
-def new_entry(row: Row, hashed: str, *, only_details: bool) -> Entry:
+def new_entry(row: Row, hashed: str, *, only_details: bool, in_details: bool = False) -> Entry:
     """The entry of a user who was read."""
-    return Entry(row["userId"], hashed, text(row.get("userName")), text(row.get("email")), only_details)
+    name, email = text(row.get("userName")), text(row.get("email"))
+    return Entry(row["userId"], hashed, name, email, only_details, in_details=in_details)
 
 
 def entry_of(line: Line) -> Entry | None:
@@ -89,6 +97,7 @@ def entry_of(line: Line) -> Entry | None:
         text(line.get("email")),
         line.get("onlyDetails") is True,
         missed if isinstance(missed, int) else 0,
+        line.get("inDetails") is True,
     )
 
 
@@ -96,8 +105,9 @@ def progress_of(line: Line) -> Progress | None:
     """The progress that a line holds, or None."""
     if not (phase := text(line.get("phase"))):
         return None
-    detailed, listed = line.get("detailed") is True, line.get("listed") is True
-    return Progress(phase, text(line.get("next")), detailed, listed, text(line.get("reason")))
+    detailed, listed, doubted = (line.get(name) is True for name in ("detailed", "listed", "doubted"))
+    idle = found if isinstance(found := line.get("idle"), int) else 0
+    return Progress(phase, text(line.get("next")), detailed, listed, doubted, idle, text(line.get("reason")))
 
 
 def entries(lines: Iterable[Line]) -> Iterator[Entry]:

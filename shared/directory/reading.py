@@ -59,15 +59,36 @@ class Reading:
         """All details that wait for their other half, as they are at the first step."""
         return (lenient_json.loads(row) for row in list(self._details.values()))
 
+    def knows_detail(self, user: str) -> bool:
+        """Whether the user's details wait for their other half."""
+        return user_key(user) in self._details
+
+    @property
+    def settled(self) -> int:
+        """How many users were settled in this sweep."""
+        return len(self._settled)
+
+    @property
+    def detailed(self) -> int:
+        """How many users' details wait for their other half."""
+        return len(self._details)
+
     def is_settled(self, user: str) -> bool:
         """Whether the user has an entry in this sweep."""
         return user_key(user) in self._settled
 
     def is_news(self, user: str, hashed: str) -> bool:
         """Whether the user's row says something else than at the last sweep."""
+        return mark(user, hashed) not in self._marks()
+
+    def was_refused(self, user: str) -> bool:
+        """Whether the workspace refused the user's row at the last sweep."""
+        return mark(user, "") in self._marks()
+
+    def _marks(self) -> set[int]:
         if self._before is None:
             self._before = marks(self._last.lines()) if self._last else set()
-        return mark(user, hashed) not in self._before
+        return self._before
 
     def unsettled(self) -> Iterator[Entry]:
         """The users of the last sweep that have no entry in this one."""

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, NoReturn
-from urllib.parse import urlencode, urlsplit
+from urllib.parse import urlencode, urljoin, urlsplit
 
 from shared.directory.calls import Calls
 from shared.directory.rows import Account, Row, account, detail, lower, member, text
@@ -11,6 +11,7 @@ from shared.errors import ConnectorError, DocuSignRefused, OperatorError, Servic
 
 MEMBERS_A_PAGE = 250
 DETAILS_A_PAGE = 100
+_HTTPS = 443
 
 
 class ListRefused(Exception):
@@ -36,10 +37,14 @@ class UserPage:
     Attributes:
         users: Rows without their account, each with a `userId`.
         following: The address of the next page; empty when this is the last.
+        total: How many users the whole list has, where the answer says so.
+        nameless: How many users of the page have no id that can be read.
     """
 
     users: list[Row]
     following: str
+    total: int | None = None
+    nameless: int = 0
 
 
 class Directory:
@@ -75,7 +80,7 @@ class Directory:
         return [
             account(item, lower(organization.get("id")), own.get(lower(item.get("id")), {}))
             for organization in chosen
-            for item in _objects(organization, "accounts")
+            for item in _listed_accounts(organization)
             if lower(item.get("id"))
         ]
 
@@ -111,9 +116,14 @@ class Directory:
     ) -> UserPage:
         self.calls.ready()
         try:
-            content = self.calls.get(_same_origin(address or first, first))
-            users = [found for item in _objects(content, "users") if (found := row(item)).get("userId")]
-            return UserPage(users, _same_origin(following(content), first))
+            asked = _same_origin(address or first, first)
+            content = self.calls.get(asked)
+            items = _objects(content, "users")
+            users = [found for item in items if (found := row(item)).get("userId")]
+            nameless = len(content["users"]) - len(users)
+            following_address = following(content)
+            joined = urljoin(asked, following_address) if following_address else ""
+            return UserPage(users, _same_origin(joined, first), _total(content), nameless)
         except ServiceUnavailable as error:
             raise ListFailed(error) from None
         except (DocuSignRefused, OperatorError) as error:
@@ -124,16 +134,32 @@ class Directory:
         return _objects(self.calls.get(address), name)
 
 
+def _listed_accounts(organization: Row) -> list[Row]:
+    """An organization's accounts; none where it lists none, which is never taken for their end."""
+    return _objects(organization, "accounts") if organization.get("accounts") is not None else []
+
+
 def _next(paging: Any) -> str:
     return text(paging.get("next")) if isinstance(paging, dict) else ""
 
 
+def _total(content: Row) -> int | None:
+    """The size of the whole list: a number in `paging` (Admin API), or a text (eSignature API)."""
+    paging = content.get("paging")
+    found = paging.get("total_set_size") if isinstance(paging, dict) else content.get("totalSetSize")
+    return int(found) if isinstance(found, int | str) and str(found).isdecimal() else None
+
+
 def _same_origin(address: str, first: str) -> str:
     """The address; it must have the origin of the list's first page, for a token goes with it."""
-    origin = urlsplit(first)[:2]
-    if address and urlsplit(address)[:2] != origin:
-        _elsewhere(origin[1])
+    if address and _origin(address) != _origin(first):
+        _elsewhere(urlsplit(first).netloc)
     return address
+
+
+def _origin(address: str) -> tuple[str, str | None, int]:
+    parts = urlsplit(address)
+    return parts.scheme, parts.hostname, parts.port or _HTTPS
 
 
 def _elsewhere(host: str) -> NoReturn:

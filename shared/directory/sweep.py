@@ -12,7 +12,7 @@ from typing import Protocol
 from uuid import uuid4
 
 from shared.directory.account import AccountSweep, Means
-from shared.directory.calls import OutOfCalls
+from shared.directory.calls import OutOfCalls, OutOfHourlyCalls
 from shared.directory.figures import COMPLETE, CONTINUES
 from shared.directory.head import Complete, Head, UnderWay
 from shared.directory.known_accounts import count_missing, report_gone, send_accounts
@@ -27,7 +27,7 @@ FULL_EVERY = timedelta(hours=23)
 STALE = timedelta(hours=23)
 """An account whose list has failed for a day is passed over: the next sweep of the others must not wait."""
 FAILURES_IN_A_ROW = 3
-"""After so many accounts in a row DocuSign itself is down, and the others are not asked."""
+"""After so many accounts in a row DocuSign itself is down, or gives no more calls: the others are not asked."""
 
 UNREADABLE = "The state of the last sweep is unreadable or of another version: this sweep is a full one"
 
@@ -62,6 +62,8 @@ class Sweep:
         self._head = Head(box.owner)
         self._errors: list[ConnectorError] = []
         self._in_a_row = 0
+        self._low_in_a_row = 0
+        self._stopped: OutOfCalls | None = None
         self.figures = means.figures
 
     @property
@@ -79,11 +81,13 @@ class Sweep:
             accounts = self._means.source.accounts(organization_id)
             self._begin(accounts)
             for account in self._left(accounts):
-                self._take(account)
+                self._take_with_calls(account)
                 if self._in_a_row >= FAILURES_IN_A_ROW:
                     break
             if not self._left(accounts):
                 self._finish(accounts)
+            elif self._stopped:
+                raise self._stopped
         except OutOfCalls as reason:
             self.figures.outcome = CONTINUES
             self.figures.notes.append(f"The sweep stops early, {reason}; the next one goes on from here")
@@ -119,10 +123,31 @@ class Sweep:
         self._box.save(self._head)
 
     def _left(self, accounts: Sequence[Account]) -> list[Account]:
-        """The accounts that are not done, those that failed last."""
+        """The accounts that are not done; last those that had no calls left, and those that failed."""
         done = {*self._under_way.done, *self._under_way.passed}
         left = [account for account in accounts if account.id not in done]
-        return sorted(left, key=lambda account: account.id in self._under_way.failing)
+        late = self._under_way.failing, self._under_way.low
+        return sorted(left, key=lambda account: [account.id in some for some in late])
+
+    def _take_with_calls(self, account: Account) -> None:
+        """Carry one account as far as its calls go; where it has none left, the next one may have some.
+
+        Raises:
+            OutOfCalls: The run's time is used up, or several accounts in a row have no calls left.
+        """
+        try:
+            self._take(account)
+        except OutOfHourlyCalls as reason:
+            self._low_in_a_row += 1
+            self._stopped = reason
+            if account.id not in self._under_way.low:
+                self._under_way.low.append(account.id)
+                self._box.save(self._head)
+            if self._low_in_a_row >= FAILURES_IN_A_ROW:
+                raise
+            self._means.source.calls.for_another_account()
+        else:
+            self._low_in_a_row = 0
 
     def _take(self, account: Account) -> None:
         """Carry one account, and save that it is done; one that refuses or fails is told, and left behind."""

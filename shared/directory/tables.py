@@ -39,8 +39,16 @@ class Tables:
         self._budget = budget
         self._figures = figures
 
-    def post(self, suffix: str, rows: Mapping[str, Row], *, deleted: bool = False) -> set[str]:
+    def post(
+        self, suffix: str, rows: Mapping[str, Row], *, deleted: bool = False, judged: bool = True
+    ) -> set[str]:
         """Return once the workspace has the rows, all but those whose keys are returned.
+
+        Args:
+            suffix: Of the table's name.
+            rows: By their keys.
+            deleted: Whether they tell of an end.
+            judged: Whether ten and more that are all refused alike mean that the rows are not to blame.
 
         Raises:
             IngestionRefused: It refuses all of them alike, or for a reason that lies in the configuration.
@@ -53,7 +61,7 @@ class Tables:
         for batch in batches(encoded, self._ingestion.batch_limit):
             page.send(batch)
         refused: set[str] = set()
-        for part in page.judged():
+        for part in page.judged() if judged else page.refused:
             refused |= {row.event for row in part.rows}
             self._figures.refusals[f"{table} takes not every row: {part.refusal.sentence}"] += len(part.rows)
         self._figures.rows += len(rows) - len(refused)

@@ -22,6 +22,7 @@ from shared.directory.tables import Tables
 from shared.docusign.answers import DIRECTORY_ANSWERS
 from shared.docusign.client import DocuSignClient
 from shared.docusign.monitor import Pace
+from shared.ingestion.api import BatchRefused
 from shared.ingestion.rows import EncodedRow
 from shared.owner import Owner
 from shared.retry import Retry
@@ -63,6 +64,10 @@ class DocuSign:
         details: The eSignature API's; an account that is not there has no address.
         members_status, details_status: Statuses in place of an account's list.
         circling: Accounts whose every page names the first one as the next.
+        endless: Accounts whose pages go on for ever, with nobody behind the last user.
+        short: Accounts whose list says that it has one user more than come.
+        nameless: Accounts whose list has its last user without an id.
+        spelling: How a next address begins.
         headers: Of every answer.
         seconds: What an answer takes.
         on_request: Called before each answer.
@@ -74,6 +79,10 @@ class DocuSign:
         self.members_status: dict[str, int] = {}
         self.details_status: dict[str, int] = {}
         self.circling: set[str] = set()
+        self.endless: set[str] = set()
+        self.short: set[str] = set()
+        self.nameless: set[str] = set()
+        self.spelling = f"{ADMIN}/management"
         self.headers: dict[str, str] = {}
         self.seconds = 0.0
         self.sizes = 250, 100
@@ -104,11 +113,15 @@ class DocuSign:
             return json_answer(status, {"error": "no"})
         users = list(islice(self.members[account].items(), start, start + size))
         found = [{"id": user, "user_name": name, "email": f"{name}@x"} for user, name in users if name]
-        paging = {}
+        if account in self.nameless:
+            found[-1] |= {"id": ""}
+        paging: dict[str, Any] = {}
+        if account in self.short:
+            found, paging = found[:-1], {"total_set_size": len(self.members[account])}
         following = 0 if account in self.circling else start + size
-        if following < len(self.members[account]):
-            address = f"{ADMIN}/management/v2/organizations/org/users?account_id={account}"
-            paging = {"next": f"{address}&start={following}"}
+        if following < len(self.members[account]) or account in self.endless:
+            address = f"{self.spelling}/v2/organizations/org/users?account_id={account}"
+            paging["next"] = f"{address}&start={following}"
         return json_answer(200, {"users": found, "paging": paging}, self.headers)
 
     def _details(self, account: str, query: dict[str, str]) -> Answer:
@@ -191,11 +204,14 @@ class Workspace(RecordingIngestion):
         super().__init__()
         self.users: dict[User, dict[str, Any]] = {}
         self.gone: list[tuple[User, str]] = []
+        self.refuses = b""
         self._steps = steps
 
     def post(self, table: str, rows: Sequence[EncodedRow], time_field: str | None) -> None:
-        """Take a batch."""
+        """Take a batch, unless one of its rows holds what is refused."""
         self._steps()
+        if self.refuses and any(self.refuses in row.body for row in rows):
+            raise BatchRefused(400, "the workspace refuses the record's format", code="InvalidDataFormat")
         super().post(table, rows, time_field)
         for row in (json.loads(row.body) for row in rows if table.endswith("Users")):
             key = row["accountId"], row["userId"]
