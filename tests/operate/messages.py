@@ -24,6 +24,7 @@ _OPERATORS = (
     "export_state.py",
     "seen.py",
     "replay.py",
+    "streams.py",
     "dead_letters/letter.py",
     "dead_letters/page.py",
 )
