@@ -14,6 +14,7 @@ from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeEl
 
 from operate.failures import INTERRUPTED, TRACEBACK, failure
 from operate.streams import Quiet, UnreadError, UnwrittenError, is_terminal, printing, tell
+from shared.errors import OperatorError
 
 Told = tuple[dict[str, object], list[str]]
 """What was done: for a machine, and in lines for a person."""
@@ -53,6 +54,16 @@ class Output:
             tell(text)
         else:
             self._bars.console.print(text, markup=False, highlight=False, soft_wrap=True)
+
+    def confirms(self, question: str) -> bool:
+        """Whether a person says yes.
+
+        Raises:
+            OperatorError: There is no person.
+        """
+        if not is_terminal(sys.stdin):
+            raise OperatorError("There is nobody to ask: give --yes.")
+        return click.confirm(question, err=True)
 
     def fault(self, error: BaseException) -> int:
         """Say why the verb failed, in one sentence; the exit status."""

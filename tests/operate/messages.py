@@ -23,6 +23,7 @@ _OPERATORS = (
     "export.py",
     "export_state.py",
     "seen.py",
+    "output.py",
     "replay.py",
     "streams.py",
     "dead_letters/letter.py",

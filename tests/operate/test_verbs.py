@@ -1,6 +1,7 @@
 """The verbs on the real parts: status, run, rewind, replay, export, and how they fail."""
 
 import json
+import sys
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -63,8 +64,9 @@ def test_a_lease_that_is_held_shows(world: Sandbox) -> None:
     assert before == saved_checkpoint(world)
 
 
-def test_rewind_asks_and_explains(world: Sandbox) -> None:
+def test_rewind_asks_and_explains(world: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:
     """It says what comes twice, and without a yes changes nothing."""
+    monkeypatch.setattr("operate.output.is_terminal", lambda stream: stream is sys.stdin)
     before = saved_checkpoint(world)
     to = (datetime.now(UTC) - timedelta(days=2)).isoformat()
     result = invoke(world, "rewind", "--to", to, typed="n\n")
@@ -72,6 +74,15 @@ def test_rewind_asks_and_explains(world: Sandbox) -> None:
     assert 1 == result.exit_code
     assert "are sent a second time" in result.stderr
     assert "Nothing was changed." in result.stderr
+    assert before == saved_checkpoint(world)
+
+
+def test_rewind_without_anybody_to_ask(world: Sandbox) -> None:
+    """In a script there is no terminal: it says what is missing, and nothing was interrupted."""
+    before = saved_checkpoint(world)
+    result = invoke(world, "rewind", "--to", "2026-11-01", "--json")
+
+    assert (1, "There is nobody to ask: give --yes.") == (result.exit_code, document(result)["message"])
     assert before == saved_checkpoint(world)
 
 
@@ -98,12 +109,25 @@ def test_rewind_takes_over_anothers_checkpoint(world: Sandbox) -> None:
     own, other = world.environment["DOCUSIGN_USER_ID"], "22222222-2222-4222-8222-222222222222"
     to = datetime.now(UTC).isoformat()
     refused = invoke(world, "run", "--json", DOCUSIGN_USER_ID=other)
+    seen = document(invoke(world, "status", "--json", DOCUSIGN_USER_ID=other))
+    plain = invoke(world, "status", DOCUSIGN_USER_ID=other).stdout
     taken = invoke(world, "rewind", "--to", to, "--yes", DOCUSIGN_USER_ID=other)
     owner = saved_checkpoint(world)["userId"]
     back = invoke(world, "rewind", "--to", to, "--yes")
+    ours = document(invoke(world, "status", "--json"))
+    environment = saved_checkpoint(world)["environment"]
+    whose = f"{environment}, user {own}"
 
     assert (1, "StateError") == (refused.exit_code, document(refused)["error"])
+    assert (whose, True, False) == (seen["owner"], seen["isForeign"], ours["isForeign"])
+    assert f"owner         {whose}: not that of the settings, whose runs are refused\n" in plain
     assert (0, other) == (taken.exit_code, owner)
+    assert taken.stderr.startswith(
+        f"This checkpoint belongs to DocuSign {whose}; rewinding makes it that of {environment}, user {other}, and "
+        "the other app is refused from then on.\nFrom  "
+    )
+    assert "second time" not in taken.stderr
+    assert "skipped" not in taken.stderr
     assert (0, own) == (back.exit_code, saved_checkpoint(world)["userId"])
 
 
