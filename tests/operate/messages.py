@@ -26,6 +26,7 @@ _OPERATORS = (
     "output.py",
     "replay.py",
     "streams.py",
+    "interrupts.py",
     "dead_letters/letter.py",
     "dead_letters/page.py",
 )

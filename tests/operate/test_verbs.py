@@ -1,7 +1,9 @@
 """The verbs on the real parts: status, run, rewind, replay, export, and how they fail."""
 
 import json
+import signal
 import sys
+import threading
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -164,6 +166,50 @@ def test_replay(world: Sandbox) -> None:
     assert "refuses the record's format" in next(iter(document(partly)["refused"].values()))
     assert (0, "1 taken and removed, 0 still refused.\n") == (rest.exit_code, rest.stdout)
     assert {} == dead_letters(world)
+    assert dict.fromkeys(ids, 1) == {identifier: arrived[identifier] for identifier in ids}
+
+
+def test_a_second_replay_leaves(world: Sandbox) -> None:
+    """While one holds the lock the other ends with a sentence; the lock counts as no dead letter."""
+    invoke(world, "replay")
+    with container(world) as client:
+        client.get_blob_client("dead-letters.lock").acquire_lease(60)
+    second = invoke(world, "replay", "--json")
+    end_lease(world, "dead-letters.lock")
+    after = invoke(world, "replay", "--json")
+
+    assert (1, "AlreadyRunning") == (second.exit_code, document(second)["error"])
+    assert "Another run holds the lease on dead-letters.lock" in document(second)["message"]
+    assert (0, {"accepted": 0, "refused": {}}) == (after.exit_code, document(after))
+    assert {} == document(invoke(world, "status", "--json"))["deadLetters"]
+
+
+def test_ctrl_c_ends_a_replay_behind_what_is_in_hand(world: Sandbox) -> None:
+    """The nine in hand are posted and removed, then the document says that it was interrupted."""
+    ids: list[str] = []
+    world.collector.refuse = lambda row: row.get("eventId") in ids
+    for _ in range(2):  # ten that are refused alike would end the run
+        world.happen(6)
+        ids += sent_ids(world)[-6:]
+        invoke(world, "run")
+    main = threading.get_ident()
+
+    def interrupts(row: Any) -> bool:
+        if row.get("eventId") == min(ids):
+            signal.pthread_kill(main, signal.SIGINT)
+        return False
+
+    world.collector.refuse = interrupts
+    interrupted = invoke(world, "replay", "--json")
+    left = dead_letters(world)
+    world.collector.refuse = None
+    rest = invoke(world, "replay", "--json")
+    counted = records(world, "DocuSignMonitor_CL | summarize N = count() by eventId_g")
+    arrived = {str(row["eventId_g"]): row["N"] for row in counted}
+
+    assert (130, "Interrupted") == (interrupted.exit_code, document(interrupted)["error"])
+    assert (9, 3, 3) == (document(interrupted)["accepted"], len(left), document(rest)["accepted"])
+    assert "What is in hand is finished first" in interrupted.stderr
     assert dict.fromkeys(ids, 1) == {identifier: arrived[identifier] for identifier in ids}
 
 
