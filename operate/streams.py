@@ -67,7 +67,7 @@ def printing() -> Iterator[None]:
     except OSError as error:
         _give_up(sys.stdout)
         raise UnwrittenError(
-            f"stdout does not take the result ({error.strerror}). The work itself is done: make room, or let stdout "
+            f"stdout does not take the result ({error.strerror}). What was done stays done: make room, or let stdout "
             "go elsewhere, and ask again."
         ) from None
 

@@ -64,7 +64,7 @@ def test_a_result_that_is_lost_is_told(options: list[str]) -> None:
     status, _, told = ended("works", *options, redirected=">/dev/full")
 
     assert 1 == status
-    assert "stdout does not take the result (No space left on device). The work itself is done" in told
+    assert "stdout does not take the result (No space left on device). What was done stays done" in told
     assert "Traceback" not in told
     assert "Exception ignored" not in told
 
