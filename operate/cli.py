@@ -1,6 +1,7 @@
 """The command line `python manage.py`: its verbs, and what a wrong use of them says."""
 
 import contextlib
+import sys
 from collections.abc import Iterator
 from functools import partial
 from typing import Any
@@ -13,6 +14,7 @@ from operate.commands.events import export, run
 from operate.commands.letters import replay
 from operate.commands.state import rewind, status
 from operate.output import Output
+from operate.streams import UnreadError, UnwrittenError, printing
 from operate.verbs import carried_out
 
 _VERBS = (doctor, consent, run, status, rewind, replay, export, query)
@@ -20,6 +22,16 @@ _VERBS = (doctor, consent, run, status, rewind, replay, export, query)
 
 class Verbs(click.Group):
     """The verbs; with --json wrong usage, too, is a document on stdout."""
+
+    def main(self, *given: Any, **more: Any) -> Any:
+        """Do what the arguments say; the help, too, may find no room on stdout."""
+        try:
+            with printing():
+                return super().main(*given, **more)
+        except UnwrittenError as error:
+            sys.exit(Output(as_json=False).fault(error))
+        except UnreadError:
+            sys.exit(1)
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         """Read what stands before the verb."""

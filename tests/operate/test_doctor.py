@@ -292,6 +292,7 @@ def test_a_first_run_is_not_begun(world: Sandbox) -> None:
 
 def test_anothers_checkpoint_is_a_fault(world: Sandbox) -> None:
     """What every run would refuse is no `ok`: the doctor says what the run says."""
+    examine(world)  # makes the container
     content = {"version": 1, "environment": "demo", "userId": "u2", "cursor": "c", "api": "v3"}
     with container(world) as client:
         blob = client.get_blob_client("checkpoint/default.json")

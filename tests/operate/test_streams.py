@@ -85,6 +85,25 @@ def test_a_reader_that_went_away() -> None:
     assert "Waiting 1 s: host: reset.\n" == told
 
 
+@pytest.mark.parametrize("command", [["--help"], ["status", "--help"]])
+def test_help_that_is_lost_is_told(command: list[str]) -> None:
+    """The help is a result as any other."""
+    with FULL.open("w") as full:
+        done = subprocess.run(
+            [sys.executable, "manage.py", *command],
+            cwd=ROOT,
+            stdout=full,
+            stderr=subprocess.PIPE,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+
+    assert 1 == done.returncode
+    assert done.stderr.startswith("stdout does not take the result (No space left on device)")
+    assert 1 == len(done.stderr.splitlines())
+
+
 def test_without_any_stdout_the_work_is_done() -> None:
     """A process that was started without stdout has nobody to tell, and works all the same."""
     assert (0, "Waiting 1 s: host: reset.\n") == ended("works", "--json", redirected=">&-")[::2]
