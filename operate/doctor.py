@@ -16,9 +16,11 @@ from functools import cached_property
 from operate.blobs import Blobs
 from operate.failures import sentence
 from operate.target import DIRECTORY_SWITCH
+from shared import lenient_json
 from shared.app import Process, make_process, open_road, open_stream
 from shared.budget import Budget
 from shared.checkpoint import PREFIX as CHECKPOINTS
+from shared.checkpoint import refuse_another
 from shared.docusign.client import DocuSignClient
 from shared.docusign.oauth import DIRECTORY_SCOPES, MONITOR_SCOPES, TokenSource
 from shared.docusign.organization import find_organizations
@@ -31,6 +33,7 @@ from shared.errors import (
 )
 from shared.ingestion.api import BatchRefused
 from shared.lease import Lease
+from shared.owner import owner_from_json, owner_of
 from shared.position import Position, position_from_json
 from shared.retry import Retry, Told
 from shared.settings import DATA_COLLECTOR, Settings, read_settings
@@ -231,7 +234,7 @@ class Doctor:
         return f"DocuSign Monitor answers ({page.api})"
 
     def _check_storage(self) -> str:
-        """A blob is written and read, for a role that only reads is not enough."""
+        """A blob is written and read, for a role that only reads is not enough; another's checkpoint is a fault."""
         container = self._parts.container
         where = f"{container.primary_hostname}/{container.container_name}"  # its url may hold a signature
         make_container(container, self._retry)
@@ -245,7 +248,9 @@ class Doctor:
         found = blobs.read(name)
         if found is None:
             return f"{where}: writable; no run has saved a checkpoint yet"
-        position = position_from_json(found.content, f"{container.container_name}/{name}")
+        blob = f"{container.container_name}/{name}"
+        position = position_from_json(found.content, blob)
+        refuse_another(blob, owner_from_json(lenient_json.loads(found.content)), owner_of(self._settings))
         return f"{where}: writable; checkpoint saved {position.saved_at}"
 
     def _check_lease(self) -> str:

@@ -3,7 +3,8 @@
 ::
 
     events.ndjson               whole pages, and perhaps a piece that a kill left behind
-    events.ndjson.state.json    {"version":1,"cursor","api","bytes","mayRepeat",...}: how much of it is whole
+    events.ndjson.state.json    {"version":1,"cursor","api","bytes","mayRepeat","userId",...}: how much is whole
+    events.ndjson.lock          there while an export writes: a second one is refused
 
 A page is written and flushed to the disk before the state is replaced. On resumption the file is cut to the
 state's length, so that it never holds half a line, nor a page twice.
@@ -13,74 +14,74 @@ did not move. The state remembers that; each later call reads the ids of the fil
 """
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
+from operate.export_state import Exported, read_state, save_state, state_path
+from operate.file_lock import Taken, locked
 from operate.seen import Seen
 from shared import lenient_json
 from shared.docusign.monitor import Page
 from shared.errors import OperatorError
-from shared.position import Position, position_from_json
+from shared.position import Position
 from shared.run import EMPTY_PAGES, Source, next_position
 
 CAUGHT_UP, QUOTA = "caught-up", "quota"
 
 
-@dataclass
-class Exported:
-    """How far the export has come.
-
-    Attributes:
-        position: Behind the last whole page.
-        bytes: The file's length up to there.
-        events: Events that this run has written.
-        outcome: `caught-up`, or `quota` when the hour's calls ran low; empty before the end.
-        warnings: What a person should know.
-        may_repeat: Whether DocuSign may bring events that the file has.
-    """
-
-    position: Position
-    bytes: int = 0
-    events: int = 0
-    outcome: str = ""
-    warnings: tuple[str, ...] = ()
-    may_repeat: bool = False
-
-
-def state_path(out: Path) -> Path:
-    """The state beside the file."""
-    return out.with_name(f"{out.name}.state.json")
-
-
-def begin(out: Path, start: str) -> Exported:
-    """Where to go on: at the state, or at the start when there is neither file nor state.
+@contextmanager
+def alone(out: Path) -> Iterator[None]:
+    """While inside, no other export writes to the file; its lock is `<file>.lock`.
 
     Raises:
-        OperatorError: There is no such folder, or the file is not the one that the state was written for.
+        OperatorError: Another does, or this is no file that an export can go on in.
     """
+    if not out.name:
+        raise OperatorError("--out names no file. Name one, such as events.ndjson.")
     if not out.parent.is_dir():
         raise OperatorError(
             f"The folder {out.parent} of --out does not exist. Make it, or name another file."
         )
-    state = state_path(out)
+    if out.exists() and not out.is_file():
+        raise OperatorError(f"{out} is no regular file, and an export goes on in one. Name another file.")
+    try:
+        with locked(out.with_name(f"{out.name}.lock")):
+            yield
+    except Taken:
+        raise OperatorError(
+            f"Another export writes to {out}: wait for its end, or name another file."
+        ) from None
+
+
+def begin(
+    out: Path, start: str, whose: Mapping[str, str] | None = None, *, is_chosen: bool = False
+) -> Exported:
+    """Where to go on: at the state, or at the start when there is neither file nor state.
+
+    Args:
+        out: The file.
+        start: Where a new export starts.
+        whose: The fields that name the stream; none for anybody's.
+        is_chosen: Whether a person chose the start for this call.
+
+    Raises:
+        OperatorError: The file is not the one that the state was written for, or the start is not for it.
+    """
+    state, named = state_path(out), whose or {}
     if not state.exists():
         if out.exists() and out.stat().st_size:
             raise OperatorError(
                 f"{out} exists, and {state.name} does not: it is not an export that can go on. Name another file."
             )
-        return Exported(Position(start, "", start))
-    content = state.read_bytes()
-    position = position_from_json(content, str(state))
-    known = lenient_json.loads(content)
-    length, size = known.get("bytes"), out.stat().st_size if out.exists() else 0
-    if not isinstance(length, int) or size < length:
+        return Exported(Position(start, "", start), whose=named)
+    found = read_state(out, named)
+    if is_chosen:
         raise OperatorError(
-            f"{out} is shorter than {state.name} says: it was changed. Remove both, or name another file."
+            f"{out} goes on where it was stopped; --from is for a new file. Leave it out, or name another file."
         )
-    return Exported(position, length, may_repeat=known.get("mayRepeat") is not False)
+    return found
 
 
 def export(source: Source, out: Path, exported: Exported, advance: Callable[[Exported], None]) -> Exported:
@@ -92,41 +93,55 @@ def export(source: Source, out: Path, exported: Exported, advance: Callable[[Exp
     """
     with _naming(out):
         if not state_path(out).exists():
-            _save(state_path(out), exported)  # first, for a file without its state is taken for another's
+            save_state(out, exported)  # first, for a file without its state is taken for another's
         with out.open("r+b" if out.exists() else "w+b") as file:
+            seen = _seen(file, out, exported)  # all of it is read before anything is cut
             try:
-                _write_pages(source, file, out, exported, advance)
+                _write_pages(source, file, out, exported, advance, seen)
             finally:
                 file.truncate(exported.bytes)
     return exported
 
 
 def _write_pages(
-    source: Source, file: BinaryIO, out: Path, exported: Exported, advance: Callable[[Exported], None]
+    source: Source,
+    file: BinaryIO,
+    out: Path,
+    exported: Exported,
+    advance: Callable[[Exported], None],
+    seen: Seen | None,
 ) -> None:
     file.truncate(exported.bytes)
-    seen, empty_pages = _seen(file, exported), 0
+    empty_pages = 0
     while not exported.outcome:
         page = source.page(exported.position)
         if page.warning:
             exported.warnings = (*exported.warnings, page.warning)
             exported.may_repeat = True
-            seen = seen or _seen(file, exported)
+            seen = seen or _seen(file, out, exported)
         empty_pages = 0 if page.events else empty_pages + 1
         _write(file, page, exported, seen)
         exported.may_repeat |= page.is_last and bool(page.events)
         exported.position = next_position(exported.position, page)
         exported.outcome = _outcome(page, empty_pages)
-        _save(state_path(out), exported)
+        save_state(out, exported)
         advance(exported)
 
 
-def _seen(file: BinaryIO, exported: Exported) -> Seen | None:
+def _seen(file: BinaryIO, out: Path, exported: Exported) -> Seen | None:
     """What the file has, where DocuSign may bring it again."""
-    if not exported.may_repeat:
-        return None
+    return Seen(_whole_lines(file, exported.bytes), out) if exported.may_repeat else None
+
+
+def _whole_lines(file: BinaryIO, length: int) -> Iterator[bytes]:
+    """The lines up to a length at which one ends."""
     file.seek(0)
-    return Seen(file)
+    left = length
+    for line in file if left else ():
+        yield line
+        left -= len(line)
+        if left <= 0:
+            return
 
 
 def _outcome(page: Page, empty_pages: int) -> str:
@@ -146,18 +161,6 @@ def _write(file: BinaryIO, page: Page, exported: Exported, seen: Seen | None) ->
     os.fsync(file.fileno())
     exported.bytes += len(content)
     exported.events += len(lines)
-
-
-def _save(path: Path, exported: Exported) -> None:
-    """Replace the state in one step: a kill leaves the old one or the new one."""
-    content = lenient_json.loads(exported.position.to_json())
-    content |= {"bytes": exported.bytes, "mayRepeat": exported.may_repeat}
-    scratch = path.with_name(f"{path.name}.new")
-    with scratch.open("wb") as file:
-        file.write(lenient_json.dumps(content))
-        file.flush()
-        os.fsync(file.fileno())
-    scratch.replace(path)
 
 
 @contextmanager

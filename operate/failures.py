@@ -19,6 +19,7 @@ from pathlib import Path
 import click
 
 from operate.status import duration
+from operate.streams import UnwrittenError
 from shared.errors import ConnectorError, ServiceUnavailable
 
 INTERRUPTED = 130
@@ -64,7 +65,7 @@ def sentence(error: BaseException) -> str:
     """What went wrong, for a person; no secret is part of it."""
     if isinstance(error, ServiceUnavailable):
         return _of_a_service(error)
-    if isinstance(error, ConnectorError):
+    if isinstance(error, ConnectorError | UnwrittenError):
         return str(error)
     if isinstance(error, OSError) and error.strerror and error.filename is not None:
         words = _OF_A_FILE.get(error.errno or 0, f"{error.strerror}. Name another file")

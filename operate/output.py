@@ -6,12 +6,15 @@ import os
 import sys
 import traceback
 from collections.abc import Callable, Iterator
+from typing import Any
 
 import click
 from rich.console import Console
 from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
 from operate.failures import INTERRUPTED, TRACEBACK, failure
+from operate.streams import Quiet, UnreadError, UnwrittenError, is_terminal, printing, tell
+from shared.errors import OperatorError
 
 Told = tuple[dict[str, object], list[str]]
 """What was done: for a machine, and in lines for a person."""
@@ -35,23 +38,47 @@ class Output:
         if self.as_json:
             self._document(value)
         for line in () if self.as_json else lines:
-            click.echo(line)
+            self.line(line)
+
+    def line(self, text: str) -> None:
+        """A line of the result, for a person."""
+        with printing():
+            click.echo(text)
 
     def aside(self, text: str) -> None:
-        """Something that a person should know while the verb works; a bar stays below it."""
+        """Something that a person should know while the verb works; a bar stays below it.
+
+        That nobody takes it changes nothing.
+        """
         if self._bars is None:
-            click.echo(text, err=True)
+            tell(text)
         else:
             self._bars.console.print(text, markup=False, highlight=False, soft_wrap=True)
+
+    def confirms(self, question: str) -> bool:
+        """Whether a person says yes.
+
+        Raises:
+            OperatorError: There is no person.
+        """
+        if not is_terminal(sys.stdin):
+            raise OperatorError("There is nobody to ask: give --yes.")
+        return click.confirm(question, err=True)
 
     def fault(self, error: BaseException) -> int:
         """Say why the verb failed, in one sentence; the exit status."""
         self.traceback(error)
         found = failure(error)
-        if self.as_json and not self._is_told:
-            self._document({"error": found.kind, "message": found.sentence} | self._done)
-        if not self.as_json or found.status == INTERRUPTED:
-            click.secho(found.sentence, fg="red", err=True)
+        is_heard = True
+        if self.as_json and not self._is_told and not isinstance(error, UnwrittenError):
+            is_heard = self._told({"error": found.kind, "message": found.sentence} | self._done)
+        if (
+            not self.as_json
+            or found.status == INTERRUPTED
+            or isinstance(error, UnwrittenError)
+            or not is_heard
+        ):
+            tell(found.sentence, fg="red")
         return found.status
 
     def traceback(self, error: BaseException) -> None:
@@ -80,8 +107,9 @@ class Output:
             TextColumn(unit),
             TimeElapsedColumn(),
         )
-        console = Console(stderr=True)
-        shown = sys.stderr.isatty() and not self.as_json
+        stderr: Any = Quiet(sys.stderr)
+        console = Console(file=stderr)
+        shown = is_terminal(sys.stderr) and not self.as_json
         with Progress(*columns, console=console, transient=True, disable=not shown) as bars:
             self._bars = bars if shown else None
             try:
@@ -90,8 +118,17 @@ class Output:
                 self._bars = None
 
     def _document(self, value: object) -> None:
+        with printing():
+            click.echo(json.dumps(value, default=str))
         self._is_told = True
-        click.echo(json.dumps(value, default=str))
+
+    def _told(self, value: object) -> bool:
+        """Whether the document found its way."""
+        try:
+            self._document(value)
+        except (UnreadError, UnwrittenError):
+            return False
+        return True
 
 
 class Bar:

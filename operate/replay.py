@@ -4,23 +4,43 @@ Single letters are sent nine at a time: of fewer than ten each is judged by itse
 reason. Pages that were kept unsorted come after them, each by itself, for one may be large.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 from operate.blobs import Blobs, in_portions
 from operate.dead_letters.letter import Letter, is_page, letter_from_json
 from operate.dead_letters.page import replay_page
 from operate.dead_letters.road import PORTION, Replay, Replayed
 from shared.dead_letters import PREFIX
+from shared.fenced_blob import FencedBlob
 from shared.ingestion.api import Ingestion
 from shared.ingestion.rows import encode_event
 
+LOCK = "dead-letters.lock"
+"""The blob whose lease a replay holds; it lies beside the dead letters' folder, and is none of them."""
 
-def replay(
+
+@contextmanager
+def alone(blobs: Blobs) -> Iterator[Callable[[], None]]:
+    """While inside, no other replay works on these blobs; gives what raises once that is not so any more.
+
+    Raises:
+        AlreadyRunning: Another does.
+        StorageRefused, ServiceUnavailable: Storage does not serve.
+    """
+    with FencedBlob(blobs.container, LOCK, b"{}", blobs.retry) as lock:
+        yield lock.lease.ensure
+
+
+def replay(  # noqa: PLR0913 - what it works with, and what it tells
     blobs: Blobs,
     ingestion: Ingestion,
     log_type: str,
     advance: Callable[[int, int], None],
     done: Replayed | None = None,
+    *,
+    ensure: Callable[[], None] = lambda: None,
+    rest: Callable[[], None] = lambda: None,
 ) -> Replayed:
     """Send every dead letter; what the workspace has is removed at once.
 
@@ -30,17 +50,21 @@ def replay(
         log_type: The table's name without `_CL`.
         advance: Called with how many events are done, of how many that are known so far.
         done: What became of them, kept up to date while it works.
+        ensure: Called before each batch; raises where another replay may be at work.
+        rest: Called whenever no event is in hand; it may end the replay.
 
     Raises:
         ConnectorError: It stopped; what was accepted before is removed.
+        AtRest: It was interrupted at a rest; what was accepted before is removed.
     """
-    work = Replay(blobs, ingestion, log_type, Replayed() if done is None else done, advance)
+    work = Replay(blobs, ingestion, log_type, Replayed() if done is None else done, advance, ensure, rest)
     names = blobs.names(PREFIX)
     work.known = len(names)
     singles = [name for name in names if not is_page(name)]
     pages = [name for name in names if is_page(name)]
     for portion in (*in_portions(singles, PORTION), *in_portions(pages, 1)):
         _replay_portion(work, portion)
+        work.rest()
     return work.done
 
 

@@ -9,7 +9,7 @@ from operate.status import duration
 from shared.checkpoint import Checkpoint
 from shared.docusign.cursors import inserted_at
 from shared.errors import OperatorError
-from shared.owner import owner_of
+from shared.owner import Owner, owner_of
 from shared.position import Position
 from shared.retry import Retry
 from shared.settings import Settings
@@ -23,6 +23,12 @@ class Plan:
     cursor: str
     before: str
     consequence: str
+    is_foreign: bool = False
+
+    def __str__(self) -> str:
+        """For a person; that the checkpoint is another's comes first."""
+        move = f"From  {self.before or 'no cursor yet'}\nTo    {self.cursor}"
+        return f"{self.consequence}\n{move}" if self.is_foreign else f"{move}\n{self.consequence}"
 
 
 def moment_of(text: str, now: datetime) -> datetime:
@@ -66,6 +72,15 @@ def plan(position: Position | None, to: datetime) -> Plan:
             "they never reach the workspace, unless you rewind again."
         )
     return Plan(iso_utc(to), before, consequence)
+
+
+def takeover(position: Position, to: datetime, owner: Owner, own: Owner) -> Plan:
+    """What would happen to another's checkpoint: its cursor says nothing about one's own stream."""
+    consequence = (
+        f"This checkpoint belongs to DocuSign {owner}; rewinding makes it that of {own}, and the other app is "
+        "refused from then on."
+    )
+    return Plan(iso_utc(to), position.cursor, consequence, is_foreign=True)
 
 
 def rewind(settings: Settings, container: ContainerClient, to: datetime, retry: Retry) -> Position:

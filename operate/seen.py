@@ -2,19 +2,31 @@
 
 import hashlib
 from collections.abc import Iterable
+from pathlib import Path
 from typing import Any
 
 from shared import lenient_json
+from shared.errors import OperatorError
 
 _BYTES = 16
 """Of a digest: among a thousand million events, two that look alike are less likely than 1 in 10^20."""
 
 
 class Seen:
-    """The ids of the events that were seen, as digests of 16 bytes: some 100 MB for a million events."""
+    """The ids of the events that were seen, as digests of 16 bytes: some 100 MB for a million events.
 
-    def __init__(self, lines: Iterable[bytes]) -> None:
-        self._digests = {_digest(lenient_json.loads(line), line.rstrip(b"\n")) for line in lines}
+    Args:
+        lines: Those of the file.
+        where: The file.
+
+    Raises:
+        OperatorError: A line is no JSON.
+    """
+
+    def __init__(self, lines: Iterable[bytes], where: Path) -> None:
+        self._digests = {
+            _digest(_event(line, where, number), line.rstrip(b"\n")) for number, line in enumerate(lines, 1)
+        }
 
     def is_new(self, event: Any, line: bytes) -> bool:
         """Whether the event was not seen before; from now on it was.
@@ -27,6 +39,15 @@ class Seen:
         known = digest in self._digests
         self._digests.add(digest)
         return not known
+
+
+def _event(line: bytes, where: Path, number: int) -> Any:
+    try:
+        return lenient_json.loads(line)
+    except ValueError:
+        raise OperatorError(
+            f"{where}, line {number}, is no JSON: the file was changed. Remove it and its state, or name another file."
+        ) from None
 
 
 def _digest(event: Any, line: bytes) -> bytes:

@@ -4,10 +4,12 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 from operate.blobs import Blobs
+from shared import lenient_json
 from shared.checkpoint import PREFIX as CHECKPOINTS
 from shared.directory.head import PREFIX as DIRECTORY
 from shared.directory.head import head_from_json
 from shared.docusign.cursors import inserted_at
+from shared.owner import owner_from_json, owner_of
 from shared.position import position_from_json
 from shared.settings import Settings
 from shared.timestamps import parse
@@ -21,6 +23,8 @@ class Status:
 
     Attributes:
         checkpoint: The blob's name.
+        owner: Whose it is: DocuSign's environment and the user; empty where an older version wrote it.
+        isForeign: Whether that is another than the settings mean: a run refuses it.
         cursor: Where the next run goes on.
         api: The generation of the Monitor API that gave the cursor.
         savedAt: When it was saved.
@@ -33,6 +37,8 @@ class Status:
     """
 
     checkpoint: str
+    owner: str = ""
+    isForeign: bool = False  # noqa: N815 - as its neighbours
     cursor: str = ""
     api: str = ""
     savedAt: str = ""  # noqa: N815 - as in the checkpoint
@@ -51,17 +57,20 @@ def read_status(settings: Settings, blobs: Blobs, now: datetime) -> Status:
         StateError: The checkpoint cannot be read.
         StorageRefused, ServiceUnavailable: Storage does not serve.
     """
-    owner = settings.organization_id or "default"
-    name = f"{CHECKPOINTS}{owner}.json"
+    organization = settings.organization_id or "default"
+    name = f"{CHECKPOINTS}{organization}.json"
     letters = blobs.dead_letters()
-    directory = last_sweep(blobs, owner)
+    directory = last_sweep(blobs, organization)
     found = blobs.read(name)
     if found is None:
         return Status(name, deadLetters=letters, directory=directory)
     position = position_from_json(found.content, f"{blobs.container.container_name}/{name}")
+    owner = owner_from_json(lenient_json.loads(found.content))
     newest = parse(position.last_event_time or "") or inserted_at(position.cursor)
     return Status(
         checkpoint=name,
+        owner=str(owner or ""),
+        isForeign=owner not in (None, owner_of(settings)),
         cursor=position.cursor,
         api=position.api,
         savedAt=position.saved_at,
@@ -74,9 +83,9 @@ def read_status(settings: Settings, blobs: Blobs, now: datetime) -> Status:
     )
 
 
-def last_sweep(blobs: Blobs, owner: str) -> str:
+def last_sweep(blobs: Blobs, organization: str) -> str:
     """When the last complete sweep of the directory began; empty when there was none."""
-    found = blobs.read(f"{DIRECTORY}{owner}.json")
+    found = blobs.read(f"{DIRECTORY}{organization}.json")
     head = head_from_json(found.content) if found else None
     return head.complete.startedAt if head else ""
 

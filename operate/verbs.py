@@ -11,6 +11,7 @@ import click
 
 from operate import management, target
 from operate.output import Output
+from operate.streams import UnreadError, settle
 from operate.waiting import patient
 from shared.budget import Budget
 from shared.clouds import CLOUDS
@@ -69,10 +70,14 @@ def carried_out(output: Output, work: Callable[[], int]) -> int:
         logging.getLogger(name).setLevel(logging.CRITICAL)  # what they would log is said in one sentence
     try:
         return work()
-    except (click.ClickException, BrokenPipeError):  # click's own: wrong usage, and a reader that went away
+    except click.ClickException:  # click's own: wrong usage
         raise
+    except UnreadError:
+        return 1
     except (Exception, KeyboardInterrupt) as error:  # noqa: BLE001 - no fault may come out as a traceback
         return output.fault(error)
+    finally:
+        settle()
 
 
 def _of_an_app(function: Verb, output: Output, given: dict[str, Any]) -> int:

@@ -45,13 +45,8 @@ class Checkpoint(FencedBlob):
         position, owner = self._found()
         if self._owner and owner is None:
             self.save(position)
-        elif self._owner and owner != self._owner:
-            raise StateError(
-                f"The checkpoint {self._where} belongs to DocuSign {owner}, and the settings say {self._owner}: "
-                "a cursor of the one means nothing to the other. Correct DOCUSIGN_ENVIRONMENT or DOCUSIGN_USER_ID, "
-                "or give this app a STATE_CONTAINER of its own; to go on here from a moment that you choose: "
-                "`python manage.py rewind --to <date-time>`."
-            )
+        elif self._owner:
+            refuse_another(self._where, owner, self._owner)
         return position
 
     def before(self) -> Position:
@@ -77,3 +72,23 @@ class Checkpoint(FencedBlob):
     def _content_of(self, position: Position) -> bytes:
         owner = self._owner.to_json() if self._owner else {}
         return lenient_json.dumps(position.fields() | owner)
+
+
+def refuse_another(where: str, owner: Owner | None, own: Owner) -> None:
+    """Return where a checkpoint is one's own, or names nobody.
+
+    Args:
+        where: The blob.
+        owner: Whom it names.
+        own: The owner that the settings mean.
+
+    Raises:
+        StateError: It is another's.
+    """
+    if owner is not None and owner != own:
+        raise StateError(
+            f"The checkpoint {where} belongs to DocuSign {owner}, and the settings say {own}: "
+            "a cursor of the one means nothing to the other. Correct DOCUSIGN_ENVIRONMENT or DOCUSIGN_USER_ID, "
+            "or give this app a STATE_CONTAINER of its own; to go on here from a moment that you choose: "
+            "`python manage.py rewind --to <date-time>`."
+        )

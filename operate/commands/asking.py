@@ -9,6 +9,7 @@ import requests
 from rich.console import Console
 
 from operate.output import Output
+from operate.streams import is_terminal, printing
 from operate.verbs import carried_out
 from shared.errors import OperatorError
 
@@ -45,7 +46,8 @@ def _answered(kql: str, output: Output) -> int:
         raise OperatorError(str(error)) from None
     if output.as_json:
         lines = [json.dumps(dict(zip(columns, row, strict=True)), default=str) for row in rows]
-        click.echo("[" + ",\n ".join(lines) + "]")
+        output.line("[" + ",\n ".join(lines) + "]")
     else:
-        Console(width=None if sys.stdout.isatty() else 160).print(as_table("", columns, rows))
+        with printing():
+            Console(width=None if is_terminal(sys.stdout) else 160).print(as_table("", columns, rows))
     return 0

@@ -29,17 +29,17 @@ def doctor(environ: Environ, out: Output) -> int:
         for finding in Doctor(environ, told=teller(out), broken=out.traceback).examine():
             findings.append(finding)
             if not out.as_json:
-                _show(finding)
+                _show(out, finding)
     out.result([asdict(finding) for finding in findings])
     return 0 if all(finding.state == OK for finding in findings) else 1
 
 
-def _show(finding: Finding) -> None:
+def _show(out: Output, finding: Finding) -> None:
     mark, colour = _MARKS[finding.state]
     first, *more = finding.detail.splitlines() or [""]
-    click.echo(f"{click.style(mark, fg=colour)}  {finding.check:<13} {first}")
+    out.line(f"{click.style(mark, fg=colour)}  {finding.check:<13} {first}")
     for line in more:
-        click.echo(f"{'':<27}{line}")
+        out.line(f"{'':<27}{line}")
 
 
 @verb("consent-url")

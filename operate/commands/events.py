@@ -9,6 +9,7 @@ from pathlib import Path
 import click
 
 from operate import export as exporting
+from operate.export_state import Exported, whose
 from operate.output import Bar, Output
 from operate.verbs import Environ, verb
 from operate.waiting import LONG_SECONDS, patient
@@ -75,16 +76,18 @@ def export(environ: Environ, out: Output, *, path: Path, start: str | None) -> i
 
     Beside the file stands its state, <file>.state.json: run the same command again to go on after an
     interruption, or later for what is new. The file never gets an event twice, and a call that goes on cuts off
-    the piece of a line that a kill may have left. The connector's own cursor is not touched. The pages count
-    against the account's API calls of the hour; when these run low the export stops with exit status 1, and goes
-    on when you call it again.
+    the piece of a line that a kill may have left. One export at a time writes to a file, and always of the same
+    user and organization. The connector's own cursor is not touched. The pages count against the account's API
+    calls of the hour; when these run low the export stops with exit status 1, and goes on when you call it again.
     """
     settings = read_settings(environ)
-    begun = exporting.begin(path, _start(start or settings.start))
-    origin, now = inserted_at(begun.position.cursor), datetime.now(UTC)
-    with out.progress("Exporting events") as bar, out.partly(lambda: _so_far(begun, path)):
-        stream = open_stream(settings, make_process(settings), patient(out)(Budget(LONG_SECONDS)))
-        done = exporting.export(stream, path, begun, lambda at: _shown(bar, at, origin, now))
+    first = _start(settings.start if start is None else start)
+    with exporting.alone(path):
+        begun = exporting.begin(path, first, whose(settings), is_chosen=start is not None)
+        origin, now = inserted_at(begun.position.cursor), datetime.now(UTC)
+        with out.progress("Exporting events") as bar, out.partly(lambda: _so_far(begun, path)):
+            stream = open_stream(settings, make_process(settings), patient(out)(Budget(LONG_SECONDS)))
+            done = exporting.export(stream, path, begun, lambda at: _shown(bar, at, origin, now))
     for warning in done.warnings:
         out.aside(warning)
     result, lines = _so_far(done, path)
@@ -94,7 +97,7 @@ def export(environ: Environ, out: Output, *, path: Path, start: str | None) -> i
     return 0 if done.outcome == exporting.CAUGHT_UP else 1
 
 
-def _so_far(done: exporting.Exported, path: Path) -> tuple[dict[str, object], list[str]]:
+def _so_far(done: Exported, path: Path) -> tuple[dict[str, object], list[str]]:
     figures = {"events": done.events, "bytes": done.bytes, "cursor": done.position.cursor}
     return figures, [f"{done.events} events written; {path} has {done.bytes:,} bytes."]
 
@@ -106,7 +109,7 @@ def _start(text: str) -> str:
         raise OperatorError(f"--from {error}.") from None
 
 
-def _shown(bar: Bar, at: exporting.Exported, origin: datetime | None, now: datetime) -> None:
+def _shown(bar: Bar, at: Exported, origin: datetime | None, now: datetime) -> None:
     reached = inserted_at(at.position.cursor) or parse(at.position.last_event_time or "")
     note = f"{at.events:,} events"
     if origin is None or reached is None:

@@ -9,7 +9,7 @@
 
 A kill at any moment leaves each event that is not taken in at least one blob. Where the road closes during the
 first sending, what was taken is not known, and the whole page stays; during the second, what is left and the nine
-in hand stay.
+in hand stay. Where a person interrupts between two sendings, just what is left stays.
 """
 
 from collections.abc import Sequence
@@ -20,6 +20,7 @@ from operate.blobs import in_portions
 from operate.dead_letters.letter import Letter, page_name
 from operate.dead_letters.refusals import StillRefused
 from operate.dead_letters.road import PORTION, Replay
+from operate.interrupts import AtRest
 from shared.dead_letters import DeadLetters
 from shared.errors import ConnectorError
 
@@ -36,6 +37,7 @@ def replay_page(replay: Replay, name: str, page: Letter) -> None:
     _settle(replay, name, page, [event for event in page.events if not box.is_unsorted(event)], box)
     smaller = _replaced(replay, name, page, rest)
     if smaller:
+        replay.rest()
         _sort(replay, smaller, replace(page, events=rest), origin=name)
 
 
@@ -45,7 +47,8 @@ def _sort(replay: Replay, name: str, page: Letter, *, origin: str) -> None:
         for portion in in_portions(page.events, PORTION):
             _settle(replay, origin, page, portion, replay.ship(portion))
             done += len(portion)
-    except ConnectorError:
+            replay.rest()
+    except (ConnectorError, AtRest):
         _replaced(replay, name, page, page.events[done:])
         raise
     replay.blobs.remove(name)

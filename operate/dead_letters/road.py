@@ -32,6 +32,8 @@ class Replay:
         log_type: The table's name without `_CL`.
         done: What became of them so far.
         advance: Called with how many events are done, of how many that are known so far.
+        ensure: Called before each batch; raises where another replay may be at work.
+        rest: Called when no event is in hand; may raise AtRest.
         known: The events that are known: a page's are only when it was read.
     """
 
@@ -40,6 +42,8 @@ class Replay:
     log_type: str
     done: Replayed
     advance: Callable[[int, int], None]
+    ensure: Callable[[], None] = lambda: None
+    rest: Callable[[], None] = lambda: None
     known: int = 0
     _count: int = 0
 
@@ -52,7 +56,7 @@ class Replay:
         box = StillRefused()
         if events:
             budget = self.blobs.retry.budget
-            Delivery(self.ingestion, self.log_type, box, lambda: None, budget).ship(events, "")
+            Delivery(self.ingestion, self.log_type, box, self.ensure, budget).ship(events, "")
         return box
 
     def count(self, events: int) -> None:

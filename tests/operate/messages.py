@@ -18,7 +18,18 @@ _NO_PROSE = re.compile(
 """Patterns, a schedule, and what no person meets: a proof for the type checker, an error that is caught."""
 _NAMES_ONLY = {"columns.py", "schema.py"}
 """They hold the names of fields, and the KQL of a transformation."""
-_OPERATORS = ("failures.py", "export.py", "replay.py", "dead_letters/letter.py", "dead_letters/page.py")
+_OPERATORS = (
+    "failures.py",
+    "export.py",
+    "export_state.py",
+    "seen.py",
+    "output.py",
+    "replay.py",
+    "streams.py",
+    "interrupts.py",
+    "dead_letters/letter.py",
+    "dead_letters/page.py",
+)
 FEWEST_WORDS = 3
 
 

@@ -1,15 +1,21 @@
 """The command line as a person meets it: help, options, which app is meant."""
 
+import json
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
 
 from operate.cli import cli
+from operate.failures import failure
 from operate.target import applied, from_environment, from_file
 from operate.verbs import choose
 from shared.errors import OperatorError
-from tests.operate.support import settings_file
+from tests.operate.messages import ROOT
+from tests.operate.support import document, settings_file
 
 VERBS = {"doctor", "consent-url", "run", "status", "rewind", "replay", "export", "query"}
 
@@ -42,6 +48,34 @@ def test_options_that_mean_no_app(given: dict[str, object], says: str) -> None:
     options = dict.fromkeys(("settings", "app", "resource_group", "subscription"), None)
     with pytest.raises(OperatorError, match=says):
         choose(**{**options, "cloud": "AzureCloud", "sandbox": False, **given})  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("command", [["--json", "status"], ["--json"], ["no-such-verb", "--json"]])
+def test_json_before_the_verb_is_a_document_too(command: list[str]) -> None:
+    """Wrong usage is told to a machine wherever --json stands."""
+    result = CliRunner().invoke(cli, command)
+
+    assert (2, "WrongUsage") == (result.exit_code, document(result)["error"])
+    assert "Usage:" in result.stderr
+
+
+@pytest.mark.parametrize("options", [[], ["--json"]])
+def test_ctrl_c_while_modules_are_read(tmp_path: Path, options: list[str]) -> None:
+    """Before there is a verb, manage.py says what a verb would."""
+    (tmp_path / "click.py").write_text("raise KeyboardInterrupt")
+    done = subprocess.run(
+        [sys.executable, "manage.py", "status", *options],
+        cwd=ROOT,
+        env=os.environ | {"PYTHONPATH": str(tmp_path)},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    told = failure(KeyboardInterrupt())
+
+    assert (130, f"{told.sentence}\n") == (done.returncode, done.stderr)
+    assert options == [] or {"error": told.kind, "message": told.sentence} == json.loads(done.stdout)
 
 
 def test_a_file_of_another_shape_is_refused(tmp_path: Path) -> None:

@@ -1,5 +1,6 @@
 """What a person learns from `doctor`, on the real parts, fault by fault."""
 
+import json
 import re
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
@@ -14,6 +15,7 @@ from operate.doctor import Doctor, Finding
 from operate.target import applied
 from sandbox.faults import Fault
 from sandbox.proxy import Proxy
+from sandbox.state import container
 from sandbox.world import PRIVATE_KEY_SECRET, WORKSPACE_KEY_SECRET, Sandbox, private_pem
 from tests.operate.support import document, invoke
 
@@ -286,6 +288,22 @@ def test_a_first_run_is_not_begun(world: Sandbox) -> None:
     findings = examine(world)
 
     assert "no run has saved a checkpoint yet" in findings["storage"].detail
+
+
+def test_anothers_checkpoint_is_a_fault(world: Sandbox) -> None:
+    """What every run would refuse is no `ok`: the doctor says what the run says."""
+    examine(world)  # makes the container
+    content = {"version": 1, "environment": "demo", "userId": "u2", "cursor": "c", "api": "v3"}
+    with container(world) as client:
+        blob = client.get_blob_client("checkpoint/default.json")
+        blob.upload_blob(json.dumps(content))
+        try:
+            findings = examine(world)
+        finally:
+            blob.delete_blob()
+
+    assert "fault" == findings["storage"].state
+    assert "belongs to DocuSign demo, user u2, and the settings say" in findings["storage"].detail
 
 
 def test_no_finding_is_lost_whatever_breaks(world: Sandbox) -> None:

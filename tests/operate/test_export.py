@@ -2,6 +2,9 @@
 
 import errno
 import json
+import os
+import subprocess
+import sys
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path, PosixPath
@@ -11,10 +14,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from operate.export import CAUGHT_UP, Exported, begin, export, state_path
+from operate.export import CAUGHT_UP, alone, begin, export
+from operate.export_state import Exported, state_path
 from shared.docusign.monitor import Page
-from shared.errors import OperatorError, ServiceUnavailable, StateError
+from shared.errors import OperatorError, ServiceUnavailable
 from shared.position import Position
+from tests.operate.messages import ROOT
 
 START = "2026-11-01T00:00:00.000Z"
 
@@ -142,10 +147,7 @@ def test_files_that_cannot_go_on_are_refused(tmp_path: Path) -> None:
     out.unlink()
     carried(Stream(events(3)), out)
     out.write_bytes(out.read_bytes()[:-1])
-    with pytest.raises(OperatorError, match="was changed"):
-        begin(out, START)
-    state_path(out).write_text("{}")
-    with pytest.raises(StateError):
+    with pytest.raises(OperatorError, match="is no state of an export into"):
         begin(out, START)
 
 
@@ -226,8 +228,127 @@ def test_a_kill_in_the_first_page_can_go_on(tmp_path: Path) -> None:
 def test_a_missing_folder_is_refused_first(tmp_path: Path) -> None:
     """Before DocuSign is asked for anything the folder is named."""
     out = tmp_path / "missing" / "events.ndjson"
-    with pytest.raises(OperatorError, match=f"The folder {out.parent} of --out does not exist"):
+    with pytest.raises(OperatorError, match=f"The folder {out.parent} of --out does not exist"), alone(out):
+        raise AssertionError
+
+
+def test_a_second_export_into_the_file_is_refused(tmp_path: Path) -> None:
+    """Two at once would cut off each other's pages; afterwards the file is free, and no lock is left."""
+    out = tmp_path / "events.ndjson"
+    with alone(out):
+        with (
+            pytest.raises(OperatorError, match=f"Another export writes to {out}: wait for its end"),
+            alone(out),
+        ):
+            raise AssertionError
+        with alone(tmp_path / "other.ndjson"):
+            carried(Stream(events(3)), out)
+    with alone(out):
+        pass
+
+    assert ["events.ndjson", "events.ndjson.state.json"] == sorted(path.name for path in tmp_path.iterdir())
+
+
+def test_a_killed_export_leaves_no_lock(tmp_path: Path) -> None:
+    """The system takes the lock from a process that was killed, though its file stays."""
+    out = tmp_path / "events.ndjson"
+    held = "import sys; from pathlib import Path; from operate.export import alone"
+    held += "; at = alone(Path(sys.argv[1])); at.__enter__(); print('held', flush=True); sys.stdin.read()"
+    with subprocess.Popen(
+        [sys.executable, "-c", held, str(out)], cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    ) as process:
+        assert process.stdout is not None
+        process.stdout.readline()
+        with pytest.raises(OperatorError, match="Another export"), alone(out):
+            raise AssertionError
+        process.kill()
+    left = out.with_name("events.ndjson.lock").exists()
+    with alone(out):
+        pass
+
+    assert left
+    assert [] == list(tmp_path.iterdir())
+
+
+def test_what_is_no_file_is_refused(tmp_path: Path) -> None:
+    """An empty name, a device and a pipe cannot be gone on in: a sentence, before anything is made beside them."""
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    for out, says in ((Path(), "names no file"), (Path("/dev/null"), "no regular"), (pipe, "no regular")):
+        with pytest.raises(OperatorError, match=says), alone(out):
+            raise AssertionError
+
+    assert [pipe] == list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("length", [True, -1, 5, 10_000, 2.0, None, "9"])
+def test_a_state_that_does_not_fit_changes_nothing(tmp_path: Path, length: object) -> None:
+    """Its length is a whole number of bytes at which a line ends; else the file stays as it is."""
+    out = tmp_path / "events.ndjson"
+    carried(Stream(events(3)), out)
+    before, state = out.read_bytes(), json.loads(state_path(out).read_bytes())
+    state_path(out).write_text(json.dumps(state | {"bytes": length}))
+    with pytest.raises(OperatorError, match=f"{state_path(out)} is no state of an export into {out}: remove"):
+        carried(Stream(events(3)), out)
+
+    assert before == out.read_bytes()
+
+
+@pytest.mark.parametrize("content", ["{}", "[", "[]", '{"version": 2}', '{"version": 1}'])
+def test_what_is_no_state_is_told_in_the_exports_words(tmp_path: Path, content: str) -> None:
+    """The checkpoint's cure, rewind, would change the connector and not help the export."""
+    out = tmp_path / "events.ndjson"
+    state_path(out).write_text(content)
+    with pytest.raises(OperatorError, match="is no state of an export into") as refused:
         begin(out, START)
+
+    assert "rewind" not in str(refused.value)
+
+
+def test_a_line_that_is_no_json_is_named_before_anything_is_cut(tmp_path: Path) -> None:
+    """Whoever edited the file reads which line it is; the rest behind the last page is there still."""
+    out = tmp_path / "events.ndjson"
+    carried(paged(Page(events(3), "c0", "c0", "v3")), out)
+    content = out.read_bytes().replace(b'{"eventId":"e1"', b'{"eventId": e1"') + b"the rest"
+    out.write_bytes(content)
+    with pytest.raises(OperatorError, match=f"{out}, line 2, is no JSON"):
+        carried(Stream(events(3)), out)
+
+    assert content == out.read_bytes()
+
+
+MINE = {"environment": "demo", "userId": "u1", "organizationId": ""}
+
+
+@pytest.mark.parametrize("other", [{"environment": "production"}, {"userId": "u2"}, {"organizationId": "o1"}])
+def test_an_export_goes_on_for_its_owner_only(tmp_path: Path, other: dict[str, str]) -> None:
+    """A cursor of one stream means nothing to another: the file would get the events of two."""
+    out = tmp_path / "events.ndjson"
+    export(Stream(events(3)), out, begin(out, START, MINE), lambda _: None)
+    again = begin(out, START, MINE)
+    with pytest.raises(OperatorError, match="has the events of DocuSign demo, user u1, organization not set"):
+        begin(out, START, MINE | other)
+
+    assert "c3" == again.position.cursor
+
+
+def test_an_older_state_is_taken_over(tmp_path: Path) -> None:
+    """A state that names nobody was written by an older version: the next page names the owner."""
+    out = tmp_path / "events.ndjson"
+    carried(Stream(events(3)), out)
+    export(Stream(events(5)), out, begin(out, START, MINE), lambda _: None)
+    state = json.loads(state_path(out).read_bytes())
+
+    assert events(5) == lines(out)
+    assert MINE == {name: state[name] for name in MINE}
+
+
+def test_a_start_is_for_a_new_file(tmp_path: Path) -> None:
+    """Who gives --from to an export that goes on would be told nothing of its having no effect."""
+    out = tmp_path / "events.ndjson"
+    export(Stream(events(3)), out, begin(out, START, is_chosen=True), lambda _: None)
+    with pytest.raises(OperatorError, match=f"{out} goes on where it was stopped; --from is for a new file"):
+        begin(out, START, is_chosen=True)
 
 
 class Killed(BaseException):

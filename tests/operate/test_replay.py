@@ -1,14 +1,17 @@
 """Dead letters sent again: single ones and whole pages, what is left of them, and that none is ever lost."""
 
 import json
+import signal
+import threading
 from collections.abc import Callable, Sequence
 from typing import Any
 
 import pytest
 
 from operate.dead_letters.road import Replayed
-from operate.replay import replay
-from shared.errors import IngestionRefused, ServiceUnavailable
+from operate.interrupts import TOLD, AtRest, patiently
+from operate.replay import LOCK, alone, replay
+from shared.errors import AlreadyRunning, IngestionRefused, LeaseLost, ServiceUnavailable
 from shared.ingestion import refusals
 from shared.ingestion.api import BatchRefused
 from shared.ingestion.rows import EncodedRow
@@ -221,3 +224,103 @@ def test_dead_letters_are_counted_by_their_events(storage: Storage) -> None:
     storage.write("dead-letters/2026/11/22/page-x.json", b"{")
 
     assert {"2026-11-21": 13, "2026-11-22": 1} == storage.blobs().dead_letters()
+
+
+def test_two_replays_at_once(storage: Storage) -> None:
+    """The second leaves: it would send every letter a second time. The lock is no dead letter, and is given back."""
+    keep(storage, {"eventId": "e1"})
+    with alone(storage.blobs()) as ensure:
+        ensure()
+        with (
+            pytest.raises(AlreadyRunning, match=r"holds the lease on dead-letters\.lock"),
+            alone(storage.blobs()),
+        ):
+            raise AssertionError
+    with alone(storage.blobs()):
+        counted = storage.blobs().dead_letters()
+        done = sent(storage, Table())
+
+    assert {"2026-11-21": 1} == counted
+    assert (1, {}) == (done.accepted, done.refused)
+    assert [LOCK] == storage.names()
+
+
+def test_a_replay_that_lost_its_lock_sends_no_more(storage: Storage) -> None:
+    """It was cut off from storage for too long: another may be at work, and what is left stays."""
+    keep(storage, {"eventId": "e1"})
+    table = Table()
+
+    def lost() -> None:
+        raise LeaseLost("lost")
+
+    with pytest.raises(LeaseLost):
+        replay(storage.blobs(), table, "T", lambda _count, _total: None, ensure=lost)
+
+    assert ([], {"e1"}) == (table.ids, kept_ids(storage))
+
+
+@pytest.mark.parametrize("at", range(1, 27, 3))
+def test_interrupted_at_a_rest_nothing_comes_twice(storage: Storage, at: int) -> None:
+    """Ctrl+C during any post: what is in hand is posted and removed, and the next replay sends just the rest."""
+    for event in events(20):
+        keep(storage, {"eventId": f"single-{event['eventId']}"})
+    keep_page(storage, 60)
+    table, posts = Table(lambda identifier: identifier.endswith("7")), 0
+
+    def interrupts() -> None:
+        nonlocal posts
+        posts += 1
+        if posts == at:
+            signal.raise_signal(signal.SIGINT)
+
+    table.before_post = interrupts
+    heard: list[str] = []
+    with pytest.raises(AtRest), patiently(heard.append) as rest:
+        replay(storage.blobs(), table, "T", lambda _count, _total: None, rest=rest)
+    table.before_post = lambda: None
+    sent(storage, table)
+
+    assert [TOLD] == heard
+    assert len(table.ids) == len(set(table.ids))
+    assert 80 == len(set(table.ids) | kept_ids(storage))
+    assert signal.default_int_handler is signal.getsignal(signal.SIGINT)
+
+
+def test_a_second_interruption_ends_it_at_once(storage: Storage) -> None:
+    """Whoever presses Ctrl+C again does not wait for the portion."""
+    keep(storage, {"eventId": "e1"})
+    table = Table()
+
+    def twice() -> None:
+        signal.raise_signal(signal.SIGINT)
+        signal.raise_signal(signal.SIGINT)
+
+    table.before_post = twice
+    with pytest.raises(KeyboardInterrupt) as ended, patiently(lambda _: None) as rest:
+        replay(storage.blobs(), table, "T", lambda _count, _total: None, rest=rest)
+
+    assert KeyboardInterrupt is ended.type
+    assert ([], {"e1"}) == (table.ids, kept_ids(storage))
+
+
+def test_elsewhere_ctrl_c_is_as_it_was() -> None:
+    """In a thread no handler can be set, and an ignored Ctrl+C stays ignored."""
+    ended: list[str] = []
+
+    def work() -> None:
+        with patiently(lambda _: None) as rest:
+            rest()
+            ended.append("well")
+
+    thread = threading.Thread(target=work)
+    thread.start()
+    thread.join()
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        with patiently(lambda _: None) as rest:
+            signal.raise_signal(signal.SIGINT)
+            rest()
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+    assert ["well"] == ended

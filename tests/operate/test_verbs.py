@@ -1,6 +1,9 @@
 """The verbs on the real parts: status, run, rewind, replay, export, and how they fail."""
 
 import json
+import signal
+import sys
+import threading
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -63,8 +66,9 @@ def test_a_lease_that_is_held_shows(world: Sandbox) -> None:
     assert before == saved_checkpoint(world)
 
 
-def test_rewind_asks_and_explains(world: Sandbox) -> None:
+def test_rewind_asks_and_explains(world: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:
     """It says what comes twice, and without a yes changes nothing."""
+    monkeypatch.setattr("operate.output.is_terminal", lambda stream: stream is sys.stdin)
     before = saved_checkpoint(world)
     to = (datetime.now(UTC) - timedelta(days=2)).isoformat()
     result = invoke(world, "rewind", "--to", to, typed="n\n")
@@ -72,6 +76,15 @@ def test_rewind_asks_and_explains(world: Sandbox) -> None:
     assert 1 == result.exit_code
     assert "are sent a second time" in result.stderr
     assert "Nothing was changed." in result.stderr
+    assert before == saved_checkpoint(world)
+
+
+def test_rewind_without_anybody_to_ask(world: Sandbox) -> None:
+    """In a script there is no terminal: it says what is missing, and nothing was interrupted."""
+    before = saved_checkpoint(world)
+    result = invoke(world, "rewind", "--to", "2026-11-01", "--json")
+
+    assert (1, "There is nobody to ask: give --yes.") == (result.exit_code, document(result)["message"])
     assert before == saved_checkpoint(world)
 
 
@@ -98,12 +111,25 @@ def test_rewind_takes_over_anothers_checkpoint(world: Sandbox) -> None:
     own, other = world.environment["DOCUSIGN_USER_ID"], "22222222-2222-4222-8222-222222222222"
     to = datetime.now(UTC).isoformat()
     refused = invoke(world, "run", "--json", DOCUSIGN_USER_ID=other)
+    seen = document(invoke(world, "status", "--json", DOCUSIGN_USER_ID=other))
+    plain = invoke(world, "status", DOCUSIGN_USER_ID=other).stdout
     taken = invoke(world, "rewind", "--to", to, "--yes", DOCUSIGN_USER_ID=other)
     owner = saved_checkpoint(world)["userId"]
     back = invoke(world, "rewind", "--to", to, "--yes")
+    ours = document(invoke(world, "status", "--json"))
+    environment = saved_checkpoint(world)["environment"]
+    whose = f"{environment}, user {own}"
 
     assert (1, "StateError") == (refused.exit_code, document(refused)["error"])
+    assert (whose, True, False) == (seen["owner"], seen["isForeign"], ours["isForeign"])
+    assert f"owner         {whose}: not that of the settings, whose runs are refused\n" in plain
     assert (0, other) == (taken.exit_code, owner)
+    assert taken.stderr.startswith(
+        f"This checkpoint belongs to DocuSign {whose}; rewinding makes it that of {environment}, user {other}, and "
+        "the other app is refused from then on.\nFrom  "
+    )
+    assert "second time" not in taken.stderr
+    assert "skipped" not in taken.stderr
     assert (0, own) == (back.exit_code, saved_checkpoint(world)["userId"])
 
 
@@ -140,6 +166,50 @@ def test_replay(world: Sandbox) -> None:
     assert "refuses the record's format" in next(iter(document(partly)["refused"].values()))
     assert (0, "1 taken and removed, 0 still refused.\n") == (rest.exit_code, rest.stdout)
     assert {} == dead_letters(world)
+    assert dict.fromkeys(ids, 1) == {identifier: arrived[identifier] for identifier in ids}
+
+
+def test_a_second_replay_leaves(world: Sandbox) -> None:
+    """While one holds the lock the other ends with a sentence; the lock counts as no dead letter."""
+    invoke(world, "replay")
+    with container(world) as client:
+        client.get_blob_client("dead-letters.lock").acquire_lease(60)
+    second = invoke(world, "replay", "--json")
+    end_lease(world, "dead-letters.lock")
+    after = invoke(world, "replay", "--json")
+
+    assert (1, "AlreadyRunning") == (second.exit_code, document(second)["error"])
+    assert "Another run holds the lease on dead-letters.lock" in document(second)["message"]
+    assert (0, {"accepted": 0, "refused": {}}) == (after.exit_code, document(after))
+    assert {} == document(invoke(world, "status", "--json"))["deadLetters"]
+
+
+def test_ctrl_c_ends_a_replay_behind_what_is_in_hand(world: Sandbox) -> None:
+    """The nine in hand are posted and removed, then the document says that it was interrupted."""
+    ids: list[str] = []
+    world.collector.refuse = lambda row: row.get("eventId") in ids
+    for _ in range(2):  # ten that are refused alike would end the run
+        world.happen(6)
+        ids += sent_ids(world)[-6:]
+        invoke(world, "run")
+    main = threading.get_ident()
+
+    def interrupts(row: Any) -> bool:
+        if row.get("eventId") == min(ids):
+            signal.pthread_kill(main, signal.SIGINT)
+        return False
+
+    world.collector.refuse = interrupts
+    interrupted = invoke(world, "replay", "--json")
+    left = dead_letters(world)
+    world.collector.refuse = None
+    rest = invoke(world, "replay", "--json")
+    counted = records(world, "DocuSignMonitor_CL | summarize N = count() by eventId_g")
+    arrived = {str(row["eventId_g"]): row["N"] for row in counted}
+
+    assert (130, "Interrupted") == (interrupted.exit_code, document(interrupted)["error"])
+    assert (9, 3, 3) == (document(interrupted)["accepted"], len(left), document(rest)["accepted"])
+    assert "What is in hand is finished first" in interrupted.stderr
     assert dict.fromkeys(ids, 1) == {identifier: arrived[identifier] for identifier in ids}
 
 
