@@ -21,7 +21,7 @@ from sandbox.world import ROOT
 WARM_UP = 2
 _UTIME = 11
 """Where `utime` stands in /proc/<pid>/stat, counted behind the name; `stime` follows."""
-_SETTINGS = {"PAGE_SIZE": str(PAGE), "PAGE_INTERVAL_SECONDS": "0", "RUN_SECONDS": "570"}
+_SETTINGS = {"PAGE_SIZE": str(PAGE), "PAGE_INTERVAL_SECONDS": "0", "RUN_SECONDS": "500"}
 _NETWORK = ("HTTPS_PROXY", "NO_PROXY", "no_proxy", "REQUESTS_CA_BUNDLE")
 
 

@@ -61,9 +61,12 @@ class Output:
         Raises:
             OperatorError: There is no person.
         """
-        if not is_terminal(sys.stdin):
-            raise OperatorError("There is nobody to ask: give --yes.")
-        return click.confirm(question, err=True)
+        try:
+            return click.confirm(question, err=True)
+        except (click.Abort, RuntimeError):  # the end of the input, or none at all
+            if is_terminal(sys.stdin):
+                raise
+            raise OperatorError("There is nobody to ask: give --yes.") from None
 
     def fault(self, error: BaseException) -> int:
         """Say why the verb failed, in one sentence; the exit status."""

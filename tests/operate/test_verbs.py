@@ -2,7 +2,6 @@
 
 import json
 import signal
-import sys
 import threading
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -66,9 +65,8 @@ def test_a_lease_that_is_held_shows(world: Sandbox) -> None:
     assert before == saved_checkpoint(world)
 
 
-def test_rewind_asks_and_explains(world: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_rewind_asks_and_explains(world: Sandbox) -> None:
     """It says what comes twice, and without a yes changes nothing."""
-    monkeypatch.setattr("operate.output.is_terminal", lambda stream: stream is sys.stdin)
     before = saved_checkpoint(world)
     to = (datetime.now(UTC) - timedelta(days=2)).isoformat()
     result = invoke(world, "rewind", "--to", to, typed="n\n")
