@@ -19,8 +19,7 @@ from operate.target import DIRECTORY_SWITCH
 from shared import lenient_json
 from shared.app import Process, make_process, open_road, open_stream
 from shared.budget import Budget
-from shared.checkpoint import PREFIX as CHECKPOINTS
-from shared.checkpoint import refuse_another
+from shared.checkpoint import checkpoint_name, refuse_another
 from shared.docusign.client import DocuSignClient
 from shared.docusign.oauth import DIRECTORY_SCOPES, MONITOR_SCOPES, TokenSource
 from shared.docusign.organization import find_organizations
@@ -269,7 +268,7 @@ class Doctor:
 
     @property
     def _checkpoint(self) -> str:
-        return f"{CHECKPOINTS}{self._settings.organization_id or 'default'}.json"
+        return checkpoint_name(self._settings.organization_id)
 
     def _check_ingestion(self) -> str:
         """An empty batch: address, key or token, role and stream are checked, and there is no row to keep."""

@@ -5,13 +5,14 @@ from datetime import UTC, datetime
 
 from operate.blobs import Blobs
 from shared import lenient_json
-from shared.checkpoint import PREFIX as CHECKPOINTS
+from shared.checkpoint import checkpoint_name
 from shared.directory.head import PREFIX as DIRECTORY
 from shared.directory.head import head_from_json
 from shared.docusign.cursors import inserted_at
 from shared.owner import owner_from_json, owner_of
 from shared.position import position_from_json
 from shared.settings import Settings
+from shared.storage import state_name
 from shared.timestamps import parse
 
 FREE, HELD = "free", "held"
@@ -57,10 +58,9 @@ def read_status(settings: Settings, blobs: Blobs, now: datetime) -> Status:
         StateError: The checkpoint cannot be read.
         StorageRefused, ServiceUnavailable: Storage does not serve.
     """
-    organization = settings.organization_id or "default"
-    name = f"{CHECKPOINTS}{organization}.json"
+    name = checkpoint_name(settings.organization_id)
     letters = blobs.dead_letters()
-    directory = last_sweep(blobs, organization)
+    directory = last_sweep(blobs, state_name(settings.organization_id))
     found = blobs.read(name)
     if found is None:
         return Status(name, deadLetters=letters, directory=directory)

@@ -8,8 +8,14 @@ from shared.fenced_blob import FencedBlob
 from shared.owner import Owner, owner_from_json
 from shared.position import Position, position_from_json
 from shared.retry import Retry
+from shared.storage import state_name
 
 PREFIX = "checkpoint/"
+
+
+def checkpoint_name(organization_id: str | None) -> str:
+    """The name of an organization's checkpoint."""
+    return f"{PREFIX}{state_name(organization_id)}.json"
 
 
 class Checkpoint(FencedBlob):
@@ -33,8 +39,7 @@ class Checkpoint(FencedBlob):
         owner: Owner | None = None,
     ) -> None:
         self._owner = owner
-        name = f"{PREFIX}{organization_id or 'default'}.json"
-        super().__init__(container, name, self._content_of(start), retry)
+        super().__init__(container, checkpoint_name(organization_id), self._content_of(start), retry)
 
     def read(self) -> Position:
         """The saved position. One that names no owner is taken over: an older version wrote it.

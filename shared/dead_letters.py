@@ -21,6 +21,8 @@ from shared.storage import ask_storage, refused
 from shared.timestamps import iso_utc
 
 PREFIX = "dead-letters/"
+PAGE = "page-"
+"""How the name of a page's blob begins, within its folder."""
 _SAFE_ID = re.compile(r"[0-9A-Za-z-]{1,64}", re.ASCII)
 
 
@@ -61,13 +63,13 @@ class DeadLetters:
         """
         at, kept = self._now(), list(events)
         letter = {"reason": reason, "status": status, "events": kept, "cursor": cursor, "at": iso_utc(at)}
-        self._put(f"{_folder(at)}page-{_digest(kept)}.json", letter)
+        self._put(page_name(_folder(at), kept), letter)
 
     def _put(self, name: str, letter: dict[str, Any]) -> bool:
         """Whether the blob was written; False when there is one of that name."""
         blob = self._container.get_blob_client(name)
         try:
-            ask_storage(self._container, name, lambda: blob.upload_blob(_encoded(letter)), self._retry)
+            ask_storage(self._container, name, lambda: blob.upload_blob(encoded(letter)), self._retry)
         except ResourceExistsError:
             return False
         except HttpResponseError as error:
@@ -78,9 +80,27 @@ class DeadLetters:
         blob = self._container.get_blob_client(name)
         try:
             content = ask_storage(self._container, name, lambda: blob.download_blob().readall(), self._retry)
-            return bool(_encoded(json.loads(content)["event"]) == _encoded(event))
+            return bool(encoded(json.loads(content)["event"]) == encoded(event))
         except (HttpResponseError, ValueError, KeyError, TypeError):
             return False  # whatever is there, it is not this event
+
+
+def page_name(folder: str, events: list[Any]) -> str:
+    """The name of the blob of a page of these events.
+
+    Args:
+        folder: The day's, with its slash.
+        events: In order.
+    """
+    return f"{folder}{PAGE}{_digest(events)}.json"
+
+
+def encoded(value: Any) -> bytes:
+    """The content of a blob: plain ASCII, which can hold what no UTF-8 text can (lone surrogates)."""
+    try:
+        return json.dumps(value, sort_keys=True, separators=(",", ":")).encode("ascii")
+    except RecursionError:  # nested deeper than Python 3.11 writes: the deep part is kept as text
+        return json.dumps(lenient_json.loads(lenient_json.dumps(value)), sort_keys=True).encode("ascii")
 
 
 def _folder(at: datetime) -> str:
@@ -88,11 +108,4 @@ def _folder(at: datetime) -> str:
 
 
 def _digest(value: Any) -> str:
-    return hashlib.sha256(_encoded(value)).hexdigest()
-
-
-def _encoded(value: Any) -> bytes:
-    try:
-        return json.dumps(value, sort_keys=True, separators=(",", ":")).encode("ascii")
-    except RecursionError:  # nested deeper than Python 3.11 writes: the deep part is kept as text
-        return json.dumps(lenient_json.loads(lenient_json.dumps(value)), sort_keys=True).encode("ascii")
+    return hashlib.sha256(encoded(value)).hexdigest()

@@ -29,6 +29,7 @@ from shared.owner import owner_of
 from shared.retry import Retry
 from shared.run import ALREADY_RUNNING
 from shared.settings import Settings, read_settings
+from shared.storage import state_name
 
 LINE = "DocuSign directory sweep "
 """How the log line begins; a JSON object follows."""
@@ -84,7 +85,7 @@ class DirectoryRun:
         self._id = str(uuid.uuid4())
         self.retry = make_retry(Budget(settings.run_seconds))
         self._to_docusign = self.retry.with_patience(PATIENCE_SECONDS)
-        self._name = settings.organization_id or "default"
+        self._name = state_name(settings.organization_id)
         self._head = HeadBlob(parts.container, self._name, owner_of(settings), self.retry)
         self.figures = SweepFigures()
 

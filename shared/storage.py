@@ -20,6 +20,11 @@ ROLE = (
 )
 
 
+def state_name(organization_id: str | None) -> str:
+    """What an organization's blobs of state are named by: its id, or `default` where none is set."""
+    return organization_id or "default"
+
+
 def open_container(settings: Settings, credential: TokenCredential) -> ContainerClient:
     """The container, by connection string or by identity; nothing is asked of it yet.
 

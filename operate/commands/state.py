@@ -15,7 +15,7 @@ from operate.waiting import STATE_SECONDS, patient
 from shared import lenient_json
 from shared.app import make_process
 from shared.budget import Budget
-from shared.checkpoint import PREFIX as CHECKPOINTS
+from shared.checkpoint import checkpoint_name
 from shared.owner import owner_from_json, owner_of
 from shared.position import position_from_json
 from shared.retry import Retry
@@ -68,7 +68,7 @@ def rewind(environ: Environ, out: Output, *, to: str, yes: bool) -> int:
     settings, now = read_settings(environ), datetime.now(UTC)
     moment = rewinding.moment_of(to, now)
     parts = make_process(settings)
-    name = f"{CHECKPOINTS}{settings.organization_id or 'default'}.json"
+    name = checkpoint_name(settings.organization_id)
     found = Blobs(parts.container, _retry(out)).read(name)
     plan = _plan(settings, found.content if found else None, name, moment)
     out.aside(str(plan))

@@ -1,15 +1,13 @@
 """What the blob of a dead letter holds: one event, or a page of them that was kept unsorted."""
 
-import hashlib
 import json
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from shared.dead_letters import PREFIX
+from shared.dead_letters import PAGE, PREFIX, encoded
 from shared.timestamps import parse
 
-_PAGE = "page-"
 ACCEPTED = 200
 """The status of an event that the table has, though cut."""
 
@@ -45,11 +43,11 @@ class Letter:
 
     def with_events(self, events: list[Any]) -> bytes:
         """The content of a page's blob that holds these events in place of all."""
-        return _encoded(self.about | {"events": events})
+        return encoded(self.about | {"events": events})
 
     def with_reason(self, reason: str, status: int) -> bytes:
         """The content of a single event's blob with what is said of it now."""
-        return _encoded(self.about | {"event": self.events[0], "reason": reason, "status": status})
+        return encoded(self.about | {"event": self.events[0], "reason": reason, "status": status})
 
 
 def letter_from_json(content: bytes) -> Letter:
@@ -71,20 +69,9 @@ def letter_from_json(content: bytes) -> Letter:
 
 def is_page(name: str) -> bool:
     """Whether a blob of this name holds a page, as far as the name tells."""
-    return name.rsplit("/", maxsplit=1)[-1].startswith(_PAGE)
-
-
-def page_name(beside: str, events: list[Any]) -> str:
-    """The name of the blob of a page of these events, in the folder of another; a run would give it the same."""
-    folder = beside.rsplit("/", maxsplit=1)[0]
-    return f"{folder}/{_PAGE}{hashlib.sha256(_encoded(events)).hexdigest()}.json"
+    return name.rsplit("/", maxsplit=1)[-1].startswith(PAGE)
 
 
 def day(name: str) -> str:
     """The day that a dead letter's name tells, such as `2026-11-21`."""
     return "-".join(name.removeprefix(PREFIX).split("/")[:3])
-
-
-def _encoded(value: Any) -> bytes:
-    """Plain ASCII, which can hold what no UTF-8 text can (lone surrogates)."""
-    return json.dumps(value, sort_keys=True, separators=(",", ":")).encode("ascii")

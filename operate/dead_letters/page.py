@@ -17,11 +17,11 @@ from dataclasses import replace
 from typing import Any
 
 from operate.blobs import in_portions
-from operate.dead_letters.letter import Letter, page_name
+from operate.dead_letters.letter import Letter
 from operate.dead_letters.refusals import StillRefused
 from operate.dead_letters.road import PORTION, Replay
 from operate.interrupts import AtRest
-from shared.dead_letters import DeadLetters
+from shared.dead_letters import DeadLetters, page_name
 from shared.errors import ConnectorError
 
 
@@ -73,7 +73,7 @@ def _replaced(replay: Replay, name: str, page: Letter, rest: list[Any]) -> str:
         return name
     smaller = ""
     if rest:
-        smaller = page_name(name, rest)
+        smaller = page_name(name[: name.rindex("/") + 1], rest)
         replay.blobs.write(smaller, page.with_events(rest))
     replay.blobs.remove(name)
     return smaller
